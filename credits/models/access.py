@@ -1,0 +1,54 @@
+from django.db import models
+
+from credits.models.catalog import Action, Service
+from credits.models.organizations import Organization
+from credits.models.users import User
+
+
+class ApiKey(models.Model):
+    """A secret that lets an extension call the API.
+
+    It belongs to one organization, or to a service whose requests each name the organization.
+    Only the SHA-256 of the secret is kept, so a lost key is replaced, never shown again. Make one
+    with `credits.access.create_key`.
+    """
+
+    name = models.CharField(max_length=100)
+    organization = models.ForeignKey(
+        Organization, null=True, blank=True, on_delete=models.PROTECT, related_name="api_keys"
+    )
+    service = models.ForeignKey(
+        Service, null=True, blank=True, on_delete=models.PROTECT, related_name="api_keys"
+    )
+    allowed_actions = models.ManyToManyField(
+        Action,
+        blank=True,
+        help_text="Only these actions may be spent with the key; none chosen means all.",
+    )
+    prefix = models.CharField(
+        max_length=20, editable=False, help_text="The start of the key, to tell keys apart."
+    )
+    secret_sha256 = models.BinaryField(max_length=32, unique=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Kept to within five minutes."
+    )
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(organization__isnull=False, service__isnull=True)
+                | models.Q(organization__isnull=True, service__isnull=False),
+                name="key_belongs_to_an_organization_or_a_service",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -1,0 +1,96 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+MAX_ACTION_CREDITS = 1_000_000
+
+
+class Service(models.Model):
+    """An AI product, such as Image alt text."""
+
+    name = models.CharField(max_length=100, unique=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Action(models.Model):
+    """One thing a service does, and what one use of it costs in whole credits.
+
+    The price counts from the next spend: a spend keeps the price it was made at.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="actions")
+    code = models.CharField(
+        max_length=100,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+$",
+                "Write it like alt-text.generate: lower case words, hyphens and a dot.",
+            )
+        ],
+        help_text="What extensions send, such as alt-text.generate. It cannot be reused.",
+    )
+    name = models.CharField(max_length=100)
+    credits = models.PositiveIntegerField(
+        "price in credits",
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_ACTION_CREDITS)],
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="Untick to stop it from being sold; its past spends stay."
+    )
+
+    class Meta:
+        ordering = ("service__name", "code")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(credits__gte=1, credits__lte=MAX_ACTION_CREDITS),
+                name="action_price_within_limits",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.code
+
+
+MESSAGE_FIELDS = ("credits_name", "weekly_credits", "next_refill")
+
+
+class Wording(models.Model):
+    """The words customers read, in the one row there is."""
+
+    credits_name = models.CharField(
+        max_length=50, default="credits", help_text="What the credits are called in messages."
+    )
+    out_of_credits_message = models.CharField(
+        max_length=500,
+        help_text=(
+            "Shown when credits run out. {credits_name}, {weekly_credits} and {next_refill} "
+            "are filled in."
+        ),
+    )
+
+    class Meta:
+        verbose_name_plural = "wording"
+        constraints = (
+            models.CheckConstraint(condition=models.Q(id=1), name="wording_has_one_row"),
+        )
+
+    def __str__(self) -> str:
+        return "Wording"
+
+    def clean(self) -> None:
+        try:
+            self.out_of_credits_message.format_map(dict.fromkeys(MESSAGE_FIELDS, ""))
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise ValidationError(
+                {
+                    "out_of_credits_message": "Only {credits_name}, {weekly_credits} and "
+                    "{next_refill} can be filled in; write {{ and }} for plain braces."
+                }
+            ) from error

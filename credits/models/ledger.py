@@ -1,0 +1,300 @@
+"""The ledger: wallets, grants, spends, refunds and the entries that explain them.
+
+Nothing here is written with `save()`. Only the verbs of `credits.ledger` change these rows, by the
+stored functions in `credits/ledger/sql`, and the database refuses what would rewrite history.
+"""
+
+from typing import Any, ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Func, Q
+
+from credits.models.access import ApiKey
+from credits.models.catalog import Action
+from credits.models.organizations import Organization
+from credits.models.users import User
+
+MAX_QUANTITY = 1_000_000
+MAX_IDEMPOTENCY_KEY_LENGTH = 255
+MAX_REFERENCE_LENGTH = 255
+
+
+class UuidV7(Func):
+    """PostgreSQL's time-ordered UUID (RFC 9562), so that new rows go to the end of the index."""
+
+    function = "uuidv7"
+    template = "%(function)s()"
+    output_field = models.UUIDField()
+
+
+def id_field() -> "models.UUIDField[Any, Any]":
+    return models.UUIDField(primary_key=True, db_default=UuidV7(), editable=False)
+
+
+class Wallet(models.Model):
+    """The one row per organization that every change to its credits locks first.
+
+    The database makes it together with the organization. It holds no balance: a balance is what
+    remains in the grants that are open now.
+    """
+
+    organization = models.OneToOneField(
+        Organization, primary_key=True, on_delete=models.PROTECT, related_name="wallet"
+    )
+    entry_seq = models.BigIntegerField(db_default=0)
+    last_entry_at = models.DateTimeField(null=True)
+    bundle_week = models.DateField(
+        null=True, help_text="The Monday of the newest weekly bundle written down."
+    )
+    used_since_refill = models.BooleanField(db_default=False)
+
+    class Meta:
+        indexes = (
+            # A spend changes neither column after the week's first, so its update stays in place.
+            models.Index(
+                fields=("organization",),
+                condition=Q(used_since_refill=True),
+                name="wallets_used_since_refill",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Wallet of {self.organization}"
+
+
+class Grant(models.Model):
+    """Credits given at one time for one reason.
+
+    Grants are spent in burn-down order: lowest `priority`, then soonest expiry (never-expiring
+    last), then oldest.
+    """
+
+    class Kind(models.TextChoices):
+        WEEKLY = "weekly", "Weekly bundle"
+        TOP_UP = "top_up", "Top-up"
+        STAFF = "staff", "Staff adjustment"
+
+    id = id_field()
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="grants", db_index=False
+    )
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    priority = models.SmallIntegerField(help_text="Lower numbers are spent first.")
+    amount = models.BigIntegerField(help_text="Whole credits given.")
+    remaining = models.BigIntegerField(help_text="Whole credits left.")
+    starts_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    week = models.DateField(null=True, help_text="The Monday of a weekly bundle.")
+    purchase_id = models.UUIDField(null=True, unique=True, help_text="The purchase that paid.")
+    created_at = models.DateTimeField()
+    is_open = models.GeneratedField(
+        expression=Q(remaining__gt=0), output_field=models.BooleanField(), db_persist=True
+    )
+
+    class Meta:
+        ordering = ("priority", F("expires_at").asc(nulls_last=True), "created_at", "id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(remaining__gte=0, remaining__lte=F("amount")),
+                name="grant_remaining_between_zero_and_amount",
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("starts_at")),
+                name="grant_expires_after_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="weekly", week__isnull=False)
+                | (~Q(kind="weekly") & Q(week__isnull=True)),
+                name="grant_week_exactly_for_weekly",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="top_up", purchase_id__isnull=False)
+                | (~Q(kind="top_up") & Q(purchase_id__isnull=True)),
+                name="grant_purchase_exactly_for_top_up",
+            ),
+            models.UniqueConstraint(
+                fields=("organization", "week"), name="one_weekly_grant_per_organization_and_week"
+            ),
+        )
+        indexes = (
+            # `remaining` itself stays out of every index, so that a spend's update stays in place.
+            models.Index(fields=("organization",), condition=Q(is_open=True), name="open_grants"),
+            models.Index(fields=("organization", "created_at"), name="grants_by_organization"),
+        )
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="grants_are_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(name="only_remaining_changes", exclude=["remaining", "is_open"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.amount}"
+
+
+class Spend(models.Model):
+    """One use of an action by one organization: quantity × price, taken from grants.
+
+    A spend made as a hold begins as `held` and is captured (`spent`), `released` or `expired`.
+    What it keeps is `credits - released_credits - refunded_credits`.
+    """
+
+    class Status(models.TextChoices):
+        SPENT = "spent"
+        HELD = "held"
+        RELEASED = "released"
+        EXPIRED = "expired"
+
+    id = id_field()
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="spends", db_index=False
+    )
+    api_key = models.ForeignKey(
+        ApiKey, null=True, on_delete=models.PROTECT, related_name="spends", db_index=False
+    )
+    action = models.ForeignKey(
+        Action, on_delete=models.PROTECT, related_name="spends", db_index=False
+    )
+    quantity = models.IntegerField()
+    unit_credits = models.IntegerField(help_text="The action's price when it was spent.")
+    credits = models.BigIntegerField(help_text="Quantity × price, as first taken.")
+    released_credits = models.BigIntegerField(db_default=0)
+    refunded_credits = models.BigIntegerField(db_default=0)
+    status = models.CharField(max_length=10, choices=Status.choices)
+    hold_expires_at = models.DateTimeField(null=True)
+    balance_after = models.BigIntegerField(help_text="Credits left to spend right after it.")
+    reference = models.CharField(max_length=MAX_REFERENCE_LENGTH)
+    idempotency_key = models.CharField(max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "idempotency_key"),
+                name="one_spend_per_organization_and_idempotency_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, unit_credits__gte=1)
+                & Q(credits=F("quantity") * F("unit_credits")),
+                name="spend_credits_are_quantity_times_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(released_credits__gte=0, refunded_credits__gte=0)
+                & Q(credits__gte=F("released_credits") + F("refunded_credits")),
+                name="spend_never_gives_back_more_than_it_took",
+            ),
+            models.CheckConstraint(
+                condition=Q(hold_expires_at__isnull=False) | Q(status="spent"),
+                name="only_holds_are_held_released_or_expired",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("organization", "-created_at"), name="spends_by_organization"),
+            models.Index(
+                fields=("organization", "hold_expires_at"),
+                condition=Q(status="held"),
+                name="open_holds",
+            ),
+        )
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="spends_are_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(
+                name="what_was_spent_never_changes",
+                exclude=["status", "released_credits", "refunded_credits"],
+            ),
+            pgtrigger.FSM(
+                name="a_hold_ends_once",
+                field="status",
+                transitions=[("held", "spent"), ("held", "released"), ("held", "expired")],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits for {self.action}"
+
+
+class Refund(models.Model):
+    """Credits of a spend given back; `refunded_after` is the spend's total with this one."""
+
+    id = id_field()
+    spend = models.ForeignKey(Spend, on_delete=models.PROTECT, related_name="refunds")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
+    credits = models.BigIntegerField()
+    refunded_after = models.BigIntegerField()
+    idempotency_key = models.CharField(max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("created_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "idempotency_key"),
+                name="one_refund_per_organization_and_idempotency_key",
+            ),
+            models.CheckConstraint(condition=Q(credits__gt=0), name="refund_credits_positive"),
+        )
+        triggers: ClassVar = [
+            pgtrigger.Protect(
+                name="refunds_are_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits back"
+
+
+class Entry(models.Model):
+    """One append-only line of the ledger: so many credits in or out of one grant.
+
+    `seq` numbers an organization's entries 1, 2, 3, … without gaps, and `remaining_after` is what
+    the grant holds after the line, so that each line can be checked against the one before it.
+    """
+
+    class Kind(models.TextChoices):
+        GRANT = "grant", "Granted"
+        SPEND = "spend", "Spent"
+        REFUND = "refund", "Refunded"
+        HOLD = "hold", "Set aside"
+        RELEASE = "release", "Released"
+        EXPIRE = "expire", "Lapsed"
+        ADJUST = "adjust", "Adjusted"
+
+    id = models.BigAutoField(primary_key=True)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="entries", db_index=False
+    )
+    seq = models.BigIntegerField()
+    grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="entries")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    credits = models.BigIntegerField(help_text="Positive into the grant, negative out of it.")
+    remaining_after = models.BigIntegerField()
+    spend = models.ForeignKey(
+        Spend, null=True, on_delete=models.PROTECT, related_name="entries"
+    )
+    actor = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    reason = models.CharField(max_length=500, db_default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "entries"
+        ordering = ("organization", "-seq")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "seq"), name="one_entry_per_organization_and_seq"
+            ),
+            models.CheckConstraint(condition=~Q(credits=0), name="entry_moves_credits"),
+            models.CheckConstraint(
+                condition=Q(remaining_after__gte=0), name="entry_never_below_zero"
+            ),
+        )
+        triggers: ClassVar = [
+            pgtrigger.Protect(
+                name="entries_are_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq}: {self.get_kind_display()} {self.credits:+}"

@@ -1,0 +1,87 @@
+import secrets
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+
+from credits.models.users import User
+
+MAX_CREDITS = 1_000_000_000
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_public_id() -> str:
+    """An organization id of 80 random bits that says nothing about how many there are."""
+    return "org_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
+
+
+def default_weekly_credits() -> int:
+    return settings.WEEKLY_CREDITS_DEFAULT
+
+
+class Organization(models.Model):
+    """The customer account that holds credits.
+
+    `weekly_credits` is the free bundle of each week (whole credits, 0 for none); change it with
+    `ledger.change_bundle`, so that the week under way keeps the bundle it began with.
+    """
+
+    public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
+    name = models.CharField(max_length=200)
+    weekly_credits = models.PositiveBigIntegerField(
+        "weekly bundle",
+        default=default_weekly_credits,
+        validators=[MaxValueValidator(MAX_CREDITS)],
+        help_text="Free credits every Monday 00:00 UTC. A change counts from the next Monday.",
+    )
+    show_balance = models.BooleanField(
+        "show balance and usage",
+        default=False,
+        help_text="Whether the customer may see its balance and usage, on pages and in the API.",
+    )
+    suspended_at = models.DateTimeField(
+        null=True, blank=True, help_text="While this is set, spends and holds are refused."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(User, through="Membership", related_name="organizations")
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(weekly_credits__lte=MAX_CREDITS),
+                name="weekly_credits_within_limit",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+
+class Membership(models.Model):
+    """A user's place in an organization; both roles can top up, owners also manage API keys."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        MEMBER = "member"
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="memberships"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "user"), name="one_membership_per_user_and_organization"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
