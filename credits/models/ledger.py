@@ -276,6 +276,9 @@ class Entry(models.Model):
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     reason = models.CharField(max_length=500, db_default="")
+    adjustment_id = models.UUIDField(
+        null=True, help_text="The staff adjustment it belongs to, so that one is made once."
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -284,6 +287,9 @@ class Entry(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("organization", "seq"), name="one_entry_per_organization_and_seq"
+            ),
+            models.UniqueConstraint(
+                fields=("adjustment_id", "grant"), name="one_entry_per_adjustment_and_grant"
             ),
             models.CheckConstraint(condition=~Q(credits=0), name="entry_moves_credits"),
             models.CheckConstraint(

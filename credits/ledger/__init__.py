@@ -1,0 +1,57 @@
+"""The ledger: the only code that changes credits.
+
+Every verb takes `now` (an aware datetime) and counts in whole credits. A verb that refuses raises a
+`LedgerError` and leaves everything as it was.
+"""
+
+from credits.ledger.balances import Balance, balance, balance_at
+from credits.ledger.errors import (
+    HoldClosed,
+    IdempotencyConflict,
+    LedgerError,
+    OrganizationSuspended,
+    OutOfCredits,
+    TooManyCredits,
+    UnknownAction,
+)
+from credits.ledger.grants import adjust, grant
+from credits.ledger.holds import capture, hold, release, release_expired
+from credits.ledger.spending import (
+    Drawn,
+    RefundResult,
+    SpendItem,
+    SpendResult,
+    refund,
+    spend,
+    spend_batch,
+)
+from credits.ledger.weeks import change_bundle, next_refill_at, refill
+
+__all__ = [
+    "Balance",
+    "Drawn",
+    "HoldClosed",
+    "IdempotencyConflict",
+    "LedgerError",
+    "OrganizationSuspended",
+    "OutOfCredits",
+    "RefundResult",
+    "SpendItem",
+    "SpendResult",
+    "TooManyCredits",
+    "UnknownAction",
+    "adjust",
+    "balance",
+    "balance_at",
+    "capture",
+    "change_bundle",
+    "grant",
+    "hold",
+    "next_refill_at",
+    "refill",
+    "refund",
+    "release",
+    "release_expired",
+    "spend",
+    "spend_batch",
+]

@@ -1,0 +1,50 @@
+"""What the ledger refuses, and what the caller needs to say why."""
+
+
+class LedgerError(Exception):
+    """A refusal; nothing was changed."""
+
+
+class OutOfCredits(LedgerError):
+    """More credits are needed than there are.
+
+    `weekly_credits` is the size of the organization's next weekly bundle.
+    """
+
+    def __init__(self, *, required: int, available: int, weekly_credits: int) -> None:
+        super().__init__(f"{required} credits are needed and {available} are available.")
+        self.required = required
+        self.available = available
+        self.weekly_credits = weekly_credits
+
+
+class IdempotencyConflict(LedgerError):
+    """The idempotency key was used before, for a different request."""
+
+
+class OrganizationSuspended(LedgerError):
+    """The organization may not spend."""
+
+
+class UnknownAction(LedgerError):
+    """No action on sale has this code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"There is no action {code!r}.")
+        self.code = code
+
+
+class HoldClosed(LedgerError):
+    """The hold was captured, released or has expired; `status` says which."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The hold is {status}.")
+        self.status = status
+
+
+class TooManyCredits(LedgerError):
+    """More was asked for than the `left` credits that can be captured or refunded."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(f"Only {left} credits are left.")
+        self.left = left

@@ -1,0 +1,119 @@
+"""Credits given and taken for a reason other than use."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from credits.ledger import database
+from credits.ledger.errors import OutOfCredits
+from credits.models import Entry, Grant, Organization, User
+
+# Free credits are spent before bought ones. The weekly bundle's number, 10, stands in posting.sql.
+PRIORITIES = {Grant.Kind.STAFF: 20, Grant.Kind.TOP_UP: 30}
+
+
+def grant(
+    organization: Organization,
+    credits: int,
+    *,
+    kind: Grant.Kind,
+    now: datetime,
+    purchase_id: UUID | None = None,
+    expires_at: datetime | None = None,
+    actor: User | None = None,
+    reason: str = "",
+    adjustment_id: UUID | None = None,
+) -> Grant:
+    """Give `credits` (1 or more) as one grant of kind `top_up` or `staff`.
+
+    A `top_up` names its purchase and is given once for it: a repeat returns the first grant.
+
+    >>> ledger.grant(acme, 500, kind=Grant.Kind.TOP_UP, purchase_id=purchase.id, now=now)
+    <Grant: Top-up of 500>
+    """
+    with transaction.atomic():
+        moment = database.open_wallet(organization.pk, now)
+        if purchase_id and (first := Grant.objects.filter(purchase_id=purchase_id).first()):
+            return first
+        grant_id = database.row(
+            "ledger_open_grant",
+            organization.pk,
+            kind.value,
+            PRIORITIES[kind],
+            credits,
+            moment,
+            moment,
+            expires_at,
+            None,
+            purchase_id,
+            actor.pk if actor else None,
+            reason,
+            adjustment_id,
+        )["ledger_open_grant"]
+        return Grant.objects.get(pk=grant_id)
+
+
+def adjust(
+    organization: Organization,
+    credits: int,
+    *,
+    reason: str,
+    actor: User,
+    now: datetime,
+    expires_at: datetime | None = None,
+    adjustment_id: UUID | None = None,
+) -> None:
+    """Give (`credits` above 0) or take (below 0) credits by a member of staff.
+
+    Up makes a `staff` grant that lapses at `expires_at`, if given; down takes from the open grants
+    in burn-down order. With an `adjustment_id` a repeat changes nothing more. Raises OutOfCredits
+    when more would be taken than there is, and ValueError for 0 credits or an empty reason.
+
+    >>> ledger.adjust(acme, -20, reason="Given twice by mistake", actor=staff, now=now)
+    """
+    if not credits or not reason.strip():
+        raise ValueError("An adjustment needs credits and a reason.")
+    with transaction.atomic():
+        moment = database.open_wallet(organization.pk, now)
+        if adjustment_id and Entry.objects.filter(adjustment_id=adjustment_id).exists():
+            return
+        if credits > 0:
+            grant(
+                organization,
+                credits,
+                kind=Grant.Kind.STAFF,
+                now=moment,
+                expires_at=expires_at,
+                actor=actor,
+                reason=reason,
+                adjustment_id=adjustment_id,
+            )
+        else:
+            _take(organization, -credits, moment, actor, reason, adjustment_id)
+
+
+def _take(
+    organization: Organization,
+    credits: int,
+    now: datetime,
+    actor: User,
+    reason: str,
+    adjustment_id: UUID | None,
+) -> None:
+    available = database.row("ledger_available", organization.pk, now)["ledger_available"]
+    if credits > available:
+        raise OutOfCredits(
+            required=credits, available=available, weekly_credits=organization.weekly_credits
+        )
+    database.row(
+        "ledger_draw",
+        organization.pk,
+        Entry.Kind.ADJUST.value,
+        credits,
+        now,
+        None,
+        actor.pk,
+        reason,
+        adjustment_id,
+    )

@@ -1,0 +1,87 @@
+"""Credits set aside for work whose cost or success is not known yet."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from credits.ledger import database
+from credits.ledger.errors import HoldClosed, TooManyCredits
+from credits.ledger.spending import SpendItem, SpendResult, take
+from credits.models import ApiKey, Organization, Spend
+
+
+def hold(
+    organization: Organization,
+    action: str,
+    *,
+    quantity: int = 1,
+    reference: str = "",
+    idempotency_key: str | None = None,
+    expires_in_seconds: int | None = None,
+    api_key: ApiKey | None = None,
+    now: datetime,
+) -> SpendResult:
+    """Set aside the credits of a spend for `expires_in_seconds` (1 to 86,400; 900 if None).
+
+    Takes and raises what `spend` does. A hold that nobody finishes releases itself.
+
+    >>> ledger.hold(acme, "background.remove", quantity=10, now=now).credits
+    10
+    """
+    return take(
+        SpendItem(organization, action, quantity, reference, idempotency_key),
+        api_key=api_key,
+        hold_seconds=expires_in_seconds or settings.HOLD_DEFAULT_SECONDS,
+        now=now,
+    )
+
+
+def capture(hold: Spend, *, credits: int | None = None, now: datetime) -> Spend:
+    """Spend a hold: `credits` (1 or more) of it, or all when it is None; the rest goes home.
+
+    Capturing again with the same credits changes nothing more. Raises HoldClosed when it was
+    captured otherwise, released or has expired, and TooManyCredits beyond what is set aside.
+
+    >>> ledger.capture(hold, credits=6, now=now).released_credits
+    4
+    """
+    captured = hold.credits if credits is None else credits
+    if not 1 <= captured <= hold.credits:
+        raise TooManyCredits(hold.credits)
+    return _settle(hold, captured, Spend.Status.SPENT, now)
+
+
+def release(hold: Spend, *, now: datetime) -> Spend:
+    """Give all of a hold back; releasing it again changes nothing more.
+
+    Raises HoldClosed when it was captured.
+
+    >>> ledger.release(hold, now=now).status
+    'released'
+    """
+    return _settle(hold, 0, Spend.Status.RELEASED, now)
+
+
+def _settle(hold: Spend, captured: int, status: Spend.Status, now: datetime) -> Spend:
+    with transaction.atomic():
+        moment = database.open_wallet(hold.organization_id, now)
+        hold.refresh_from_db()
+        if hold.status == Spend.Status.HELD:
+            database.row("ledger_settle_hold", hold.pk, captured, status.value, moment)
+            hold.refresh_from_db()
+    # An expired hold has been released already, which is all that `release` asks for.
+    if hold.credits - hold.released_credits != captured:
+        raise HoldClosed(hold.status if hold.status != Spend.Status.SPENT else "captured")
+    return hold
+
+
+def release_expired(*, now: datetime) -> Iterator[int]:
+    """Release the holds past their time, organization by organization; yields each one's id."""
+    overdue = Spend.objects.filter(status=Spend.Status.HELD, hold_expires_at__lte=now)
+    organization_ids = overdue.order_by("organization_id").values_list("organization_id", flat=True)
+    for organization_id in list(organization_ids.distinct()):
+        with transaction.atomic():
+            database.open_wallet(organization_id, now)
+        yield organization_id
