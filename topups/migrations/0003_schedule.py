@@ -1,0 +1,22 @@
+from django.apps.registry import Apps
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+def add_schedule(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Staff may change the row in the admin."""
+    crontab, _ = apps.get_model("django_celery_beat", "CrontabSchedule").objects.get_or_create(
+        minute="*/5", hour="*", day_of_week="*", timezone="UTC"
+    )
+    apps.get_model("django_celery_beat", "PeriodicTask").objects.get_or_create(
+        name="Finish payments", defaults={"task": "topups.tasks.sweep", "crontab": crontab}
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("topups", "0002_plans"),
+        ("django_celery_beat", "0019_alter_periodictasks_options"),
+    ]
+
+    operations = [migrations.RunPython(add_schedule, migrations.RunPython.noop)]
