@@ -6,18 +6,13 @@ explained in `.env.example`; each can also be read from a file named by `<VARIAB
 """
 
 import secrets
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
-
-env = environ.FileAwareEnv()
-environ.FileAwareEnv.read_env(BASE_DIR / ".env")
+from config.embedded import running_addresses
+from config.environment import BASE_DIR, VAR_DIR, env
 
 ENVIRONMENT = env.str("ENVIRONMENT", "local")
 if ENVIRONMENT not in ("local", "production"):
@@ -151,9 +146,14 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- PostgreSQL, Valkey, Celery -----------------------------------------------------------------
 
+# Locally, what is not set is where `make run` or the command at hand has started it.
+_running = {} if PRODUCTION else running_addresses()
+_database_url = env.str("DATABASE_URL", "") or _running.get(
+    "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/credits"
+)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **env.db_url("DATABASE_URL", default=f"postgres://postgres@127.0.0.1:{PORT + 1}/credits"),
+        **env.db_url_config(_database_url),
         # A pool keeps connections open between requests, and statements stay prepared on them.
         "OPTIONS": {
             "pool": {
@@ -167,7 +167,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 
-REDIS_URL = env.str("REDIS_URL", f"redis://127.0.0.1:{PORT + 2}/0")
+REDIS_URL = env.str("REDIS_URL", "") or _running.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }

@@ -1,0 +1,87 @@
+"""Plumbing of the whole suite: real servers of its own, settings of its own."""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import hypothesis
+import pytest
+from django.conf import settings
+
+from config import embedded
+from config.processes import claim
+
+TEMPORARY = "credits-tests-"
+# What a developer has set for other purposes; the tests must not talk to the real Stripe.
+FOREIGN = ("ENVIRONMENT", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "EMAIL_URL", "BASE_URL")
+
+_teardown = contextlib.ExitStack()
+
+hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=500, deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Bring up the servers in the main process, then load the settings that point to them."""
+    if settings.configured and not hasattr(config, "workerinput"):
+        raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose the settings.")
+    if not hasattr(config, "workerinput"):
+        _prepare_environment()
+        _teardown.enter_context(_servers())
+    _choose_valkey_database()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    assert settings.DATABASES
+    # Gone again, so that each xdist worker too loads the settings after its own preparations.
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_unconfigure() -> None:
+    _teardown.close()
+
+
+def _prepare_environment() -> None:
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ["ENV_FILE"] = ""
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[None]:
+    """Run the servers that DATABASE_URL and REDIS_URL do not name, in a temporary folder."""
+    wanted = {name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for leftover in Path(_temporary_root()).glob(f"{TEMPORARY}*"):
+        _remove_leftover(leftover)
+    home = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=_temporary_root()))
+    home.chmod(0o711)
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, home)
+        processes = stack.enter_context(claim(home, "pytest"))
+        options = embedded.FORGETFUL
+        os.environ.update(embedded.start(processes, home, wanted, options=options))
+        yield
+
+
+def _temporary_root() -> str:
+    # Root's PostgreSQL runs as another user, who can enter /tmp wherever TMPDIR points.
+    return "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()
+
+
+def _remove_leftover(home: Path) -> None:
+    """Stop the servers of a killed test run and remove its folder; leave a living one alone."""
+    if home.stat().st_uid == os.geteuid():
+        with contextlib.suppress(embedded.AlreadyClaimed), claim(home, "pytest"):
+            shutil.rmtree(home)
+
+
+def _choose_valkey_database() -> None:
+    """Each xdist worker has a database of its own, numbered after it."""
+    address = urlsplit(os.environ["REDIS_URL"])
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["REDIS_URL"] = urlunsplit(address._replace(path=f"/{number}"))
