@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -6,16 +7,25 @@ from django.core.exceptions import ValidationError
 from credits.models import Action, ApiKey
 
 
-class ApiKeyForm(forms.ModelForm[ApiKey]):
+class ActionsField(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, action: Action) -> str:
+        return f"{action.name} ({action.code})"
+
+
+class ApiKeyForm(forms.Form):
     """What an owner says about a new API key; `today` is the day it is in UTC."""
 
+    name = forms.CharField(
+        max_length=ApiKey._meta.get_field("name").max_length,
+        help_text="Where the key is used, such as “Production CMS”.",
+    )
     expires_on = forms.DateField(
         label="Expires on (optional)",
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text="The key stops working at 00:00 UTC of this day.",
     )
-    allowed_actions = forms.ModelMultipleChoiceField(
+    allowed_actions = ActionsField(
         Action.objects.filter(is_active=True),
         label="Restrict to actions (optional)",
         required=False,
@@ -23,13 +33,8 @@ class ApiKeyForm(forms.ModelForm[ApiKey]):
         help_text="Tick none to allow all of them, also those added later.",
     )
 
-    class Meta:
-        model = ApiKey
-        fields = ("name",)
-        help_texts = {"name": "Where the key is used, such as “Production CMS”."}
-
-    def __init__(self, *args: object, today: date, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.tomorrow = today + timedelta(days=1)
         self.fields["expires_on"].widget.attrs["min"] = self.tomorrow.isoformat()
 

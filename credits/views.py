@@ -76,7 +76,7 @@ def revoke_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
     key = get_object_or_404(ApiKey, pk=key_id, organization__in=owned, revoked_at=None)
     if request.method == "GET":
         return render(request, "credits/revoke_key.html", {"key": key})
-    access.revoke_key(key, timezone.now())
+    access.revoke_key(key, now=timezone.now())
     messages.success(request, f"“{key.name}” is revoked. Requests with it are refused from now on.")
     return redirect(_keys_url(key))
 
