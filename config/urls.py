@@ -1,6 +1,22 @@
+"""Every address of the program."""
+
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
+
+handler404 = "credits.api.problems.page_not_found"
+handler500 = "credits.api.problems.server_error"
+
 urlpatterns = [
+    path("", include("credits.urls")),
+    path("", include("topups.urls")),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("credits.api.urls")),
+    path("health/", health.live, name="health"),
+    path("health/ready/", health.ready, name="health-ready"),
 ]
+if settings.STRIPE_SANDBOX:
+    urlpatterns.append(path("sandbox/", include("topups.sandbox.urls")))

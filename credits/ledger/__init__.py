@@ -25,7 +25,7 @@ from credits.ledger.spending import (
     spend,
     spend_batch,
 )
-from credits.ledger.weeks import change_bundle, next_refill_at, refill
+from credits.ledger.weeks import change_bundle, next_refill_at, refill, week_start
 
 __all__ = [
     "Balance",
@@ -54,4 +54,5 @@ __all__ = [
     "release_expired",
     "spend",
     "spend_batch",
+    "week_start",
 ]

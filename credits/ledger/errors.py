@@ -1,21 +1,20 @@
 """What the ledger refuses, and what the caller needs to say why."""
 
+from credits.models import Organization
+
 
 class LedgerError(Exception):
     """A refusal; nothing was changed."""
 
 
 class OutOfCredits(LedgerError):
-    """More credits are needed than there are.
+    """`required` credits are needed and only `available` are there."""
 
-    `weekly_credits` is the size of the organization's next weekly bundle.
-    """
-
-    def __init__(self, *, required: int, available: int, weekly_credits: int) -> None:
+    def __init__(self, organization: Organization, *, required: int, available: int) -> None:
         super().__init__(f"{required} credits are needed and {available} are available.")
+        self.organization = organization
         self.required = required
         self.available = available
-        self.weekly_credits = weekly_credits
 
 
 class IdempotencyConflict(LedgerError):

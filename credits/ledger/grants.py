@@ -63,21 +63,23 @@ def adjust(
     now: datetime,
     expires_at: datetime | None = None,
     adjustment_id: UUID | None = None,
-) -> None:
+) -> bool:
     """Give (`credits` above 0) or take (below 0) credits by a member of staff.
 
     Up makes a `staff` grant that lapses at `expires_at`, if given; down takes from the open grants
-    in burn-down order. With an `adjustment_id` a repeat changes nothing more. Raises OutOfCredits
-    when more would be taken than there is, and ValueError for 0 credits or an empty reason.
+    in burn-down order. With an `adjustment_id` a repeat changes nothing more. Returns whether it
+    was made now. Raises OutOfCredits when more would be taken than there is, and ValueError for 0
+    credits or an empty reason.
 
     >>> ledger.adjust(acme, -20, reason="Given twice by mistake", actor=staff, now=now)
+    True
     """
     if not credits or not reason.strip():
         raise ValueError("An adjustment needs credits and a reason.")
     with transaction.atomic():
         moment = database.open_wallet(organization.pk, now)
         if adjustment_id and Entry.objects.filter(adjustment_id=adjustment_id).exists():
-            return
+            return False
         if credits > 0:
             grant(
                 organization,
@@ -91,6 +93,7 @@ def adjust(
             )
         else:
             _take(organization, -credits, moment, actor, reason, adjustment_id)
+        return True
 
 
 def _take(
@@ -103,9 +106,7 @@ def _take(
 ) -> None:
     available = database.row("ledger_available", organization.pk, now)["ledger_available"]
     if credits > available:
-        raise OutOfCredits(
-            required=credits, available=available, weekly_credits=organization.weekly_credits
-        )
+        raise OutOfCredits(organization, required=credits, available=available)
     database.row(
         "ledger_draw",
         organization.pk,

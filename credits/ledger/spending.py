@@ -151,7 +151,7 @@ def _result(item: SpendItem, row: dict[str, Any]) -> SpendResult | LedgerError:
     match row["outcome"]:
         case "out_of_credits":
             return OutOfCredits(
-                required=row["total"], available=row["balance"], weekly_credits=row["bundle"]
+                item.organization, required=row["total"], available=row["balance"]
             )
         case "conflict":
             return IdempotencyConflict()

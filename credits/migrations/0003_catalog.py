@@ -18,8 +18,8 @@ def add_catalog(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         id=1,
         credits_name="Amplience credits",
         out_of_credits_message=(
-            "You've used all your {credits_name}. Your next free credits come on {next_refill}; "
-            "to go on right away, top up. Everything else keeps working."
+            "You've used all your {credits_name}. Top up to go on right away; everything else "
+            "keeps working."
         ),
     )
 

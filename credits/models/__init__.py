@@ -1,10 +1,22 @@
 from credits.models.access import ApiKey
 from credits.models.catalog import Action, Service, Wording
-from credits.models.ledger import Entry, Grant, Refund, Spend, Wallet
+from credits.models.ledger import (
+    MAX_IDEMPOTENCY_KEY_LENGTH,
+    MAX_QUANTITY,
+    MAX_REFERENCE_LENGTH,
+    Entry,
+    Grant,
+    Refund,
+    Spend,
+    Wallet,
+)
 from credits.models.organizations import Membership, Organization
 from credits.models.users import User
 
 __all__ = [
+    "MAX_IDEMPOTENCY_KEY_LENGTH",
+    "MAX_QUANTITY",
+    "MAX_REFERENCE_LENGTH",
     "Action",
     "ApiKey",
     "Entry",

@@ -58,20 +58,25 @@ class Action(models.Model):
         return self.code
 
 
-MESSAGE_FIELDS = ("credits_name", "weekly_credits", "next_refill")
-
-
 class Wording(models.Model):
     """The words customers read, in the one row there is."""
 
+    PLACEHOLDERS = ("credits_name", "weekly_credits", "next_refill")
+
     credits_name = models.CharField(
-        max_length=50, default="credits", help_text="What the credits are called in messages."
+        max_length=50, default="credits", help_text="What the credits are called."
     )
     out_of_credits_message = models.CharField(
-        max_length=500,
+        max_length=300,
+        default="You've used all your {credits_name}.",
+        help_text="Shown when credits run out. {credits_name} is filled in.",
+    )
+    next_refill_message = models.CharField(
+        max_length=300,
+        default="Your next {weekly_credits} free credits come on {next_refill}.",
         help_text=(
-            "Shown when credits run out. {credits_name}, {weekly_credits} and {next_refill} "
-            "are filled in."
+            "Follows where the organization has a weekly bundle. {weekly_credits} and "
+            "{next_refill} are filled in."
         ),
     )
 
@@ -85,12 +90,15 @@ class Wording(models.Model):
         return "Wording"
 
     def clean(self) -> None:
-        try:
-            self.out_of_credits_message.format_map(dict.fromkeys(MESSAGE_FIELDS, ""))
-        except (KeyError, ValueError, IndexError, AttributeError) as error:
-            raise ValidationError(
-                {
-                    "out_of_credits_message": "Only {credits_name}, {weekly_credits} and "
-                    "{next_refill} can be filled in; write {{ and }} for plain braces."
-                }
-            ) from error
+        samples = dict.fromkeys(self.PLACEHOLDERS, "")
+        errors = {}
+        for field in ("out_of_credits_message", "next_refill_message"):
+            try:
+                getattr(self, field).format(**samples)
+            except (LookupError, ValueError, AttributeError):
+                errors[field] = (
+                    "Only {credits_name}, {weekly_credits} and {next_refill} can be filled in; "
+                    "write {{ and }} for plain braces."
+                )
+        if errors:
+            raise ValidationError(errors)

@@ -47,6 +47,7 @@ class Organization(models.Model):
 
     class Meta:
         ordering = ("name", "id")
+        permissions = (("adjust_credits", "Can adjust credits"),)
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(weekly_credits__lte=MAX_CREDITS),

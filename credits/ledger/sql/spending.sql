@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION ledger_spend(
     p_organization bigint, p_api_key bigint, p_action text, p_quantity integer, p_reference text,
     p_idempotency_key text, p_hold_seconds integer, p_now timestamptz,
     OUT outcome text, OUT spend uuid, OUT price integer, OUT total bigint, OUT drawn jsonb,
-    OUT balance bigint, OUT at timestamptz, OUT held_until timestamptz, OUT bundle bigint
+    OUT balance bigint, OUT at timestamptz, OUT held_until timestamptz
 )
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -17,12 +17,11 @@ DECLARE
     v_first record;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
-    SELECT greatest(p_now, w.last_entry_at) AS now, o.weekly_credits, o.suspended_at
+    SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at
     INTO STRICT v_wallet
     FROM credits_wallet w JOIN credits_organization o ON o.id = w.organization_id
     WHERE w.organization_id = p_organization
     FOR UPDATE OF w;
-    bundle := v_wallet.weekly_credits;
 
     IF p_idempotency_key IS NOT NULL THEN
         SELECT s.*, a.code INTO v_first
@@ -102,7 +101,7 @@ CREATE OR REPLACE FUNCTION ledger_spend_batch(
 )
 RETURNS TABLE (
     item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
-    balance bigint, at timestamptz, held_until timestamptz, bundle bigint
+    balance bigint, at timestamptz, held_until timestamptz
 )
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,0 +1,1 @@
+"""The REST API: forms in, verbs called, JSON or a problem document out."""

@@ -1,0 +1,105 @@
+"""What every call of the API shares."""
+
+import re
+from uuid import UUID
+
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from credits.access import Access
+from credits.api.parsers import LimitedJSONParser
+from credits.api.problems import ApiProblem
+from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
+
+_IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}")
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """JSON whatever the `Accept` header says, as the API has nothing else to offer."""
+
+    def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser | None:
+        is_json = request.content_type.split(";")[0].strip().lower() == "application/json"
+        return parsers[0] if is_json else None
+
+    def select_renderer(
+        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type or ""
+
+
+class ApiView(APIView):
+    """A call made with an API key."""
+
+    content_negotiation_class = AlwaysJson
+    parser_classes = (LimitedJSONParser,)
+
+
+def access_of(request: Request) -> Access:
+    """The key of an authenticated request and what it may do."""
+    assert isinstance(request.auth, Access)  # noqa: S101 HasApiKey has seen to it.
+    return request.auth
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The request's `Idempotency-Key`, or None without one."""
+    key: str | None = request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise exceptions.ValidationError(
+            {
+                "Idempotency-Key": [
+                    f"Use 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} plain characters, such as a UUID."
+                ]
+            }
+        )
+    return key
+
+
+def find_organization(access: Access, public_id: str | None) -> Organization:
+    """The organization a request is about: the key's own, or the one a service's key names."""
+    own = access.key.organization
+    if own is None:
+        return _named_organization(public_id)
+    if public_id not in (None, own.public_id):
+        raise ApiProblem("forbidden", "This key belongs to another organization; leave it out.")
+    return own
+
+
+def _named_organization(public_id: str | None) -> Organization:
+    if public_id is None:
+        message = "A service's key names the organization it spends for, by its public id."
+        raise exceptions.ValidationError({"organization": [message]})
+    organization = Organization.objects.filter(public_id=public_id).first()
+    if organization is None:
+        message = "There is no such organization. Its id starts with org_ and is shown in the admin."
+        raise exceptions.ValidationError({"organization": [message]})
+    return organization
+
+
+def check_action(access: Access, code: str) -> None:
+    """Refuse an action that the key may not spend; one that nobody sells is left to the ledger."""
+    if not access.may_use(code) and Action.objects.filter(code=code).exists():
+        raise ApiProblem("forbidden", f"This key may not spend {code}. Use a key that may.")
+
+
+def find_spend(access: Access, spend_id: UUID) -> Spend:
+    """The spend or hold with this id; Http404 where there is none or the key may not see it."""
+    spends = Spend.objects.select_related("organization", "action")
+    if access.key.organization_id:
+        spends = spends.filter(organization_id=access.key.organization_id)
+    found = spends.filter(pk=spend_id).first()
+    if found is None or not access.may_use(found.action.code):
+        raise Http404
+    return found
+
+
+def find_hold(access: Access, hold_id: UUID) -> Spend:
+    """Like `find_spend`, for what was made as a hold."""
+    found = find_spend(access, hold_id)
+    if found.hold_expires_at is None:
+        raise Http404
+    return found

@@ -1,0 +1,214 @@
+"""The forms of requests and the shapes of answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from credits import ledger
+from credits.models import (
+    MAX_IDEMPOTENCY_KEY_LENGTH,
+    MAX_QUANTITY,
+    MAX_REFERENCE_LENGTH,
+    Action,
+    Grant,
+    Spend,
+)
+
+MAX_BATCH = 1_000
+HOLD_MAX_SECONDS = 86_400
+
+
+class Form(serializers.Serializer[Any]):
+    """A request's fields; one it does not know is an error, not a silent typo."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
+            known = ", ".join(self.fields) or "nothing"
+            raise serializers.ValidationError(
+                {ascii(name)[1:-1]: f"Unknown field; known are {known}." for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class SpendForm(Form):
+    action = serializers.CharField(max_length=100, help_text="An action's code.")
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    organization = serializers.CharField(
+        max_length=20, required=False, help_text="Its public id; needed with a service's key."
+    )
+    reference = serializers.CharField(
+        max_length=MAX_REFERENCE_LENGTH,
+        default="",
+        allow_blank=True,
+        help_text="Your own words to find the spend by.",
+    )
+
+
+class HoldForm(SpendForm):
+    expires_in_seconds = serializers.IntegerField(
+        min_value=1,
+        max_value=HOLD_MAX_SECONDS,
+        required=False,
+        help_text="When the hold releases itself; 900 if not given.",
+    )
+
+
+class BatchItemForm(SpendForm):
+    idempotency_key = serializers.RegexField(
+        r"^[\x20-\x7e]+$", max_length=MAX_IDEMPOTENCY_KEY_LENGTH, required=False
+    )
+
+
+class BatchForm(Form):
+    spends = serializers.ListField(min_length=1, max_length=MAX_BATCH)
+
+
+class CreditsForm(Form):
+    credits = serializers.IntegerField(
+        min_value=1, max_value=2**62, required=False, help_text="All of it if not given."
+    )
+
+
+class ReleaseForm(Form):
+    """Nothing to fill in."""
+
+
+class DrawnSerializer(serializers.Serializer[ledger.Drawn]):
+    grant = serializers.UUIDField()
+    kind = serializers.ChoiceField(Grant.Kind.choices)
+    credits = serializers.IntegerField()
+
+
+class SpendSerializer(serializers.Serializer[ledger.SpendResult]):
+    """A spend as it was made."""
+
+    id = serializers.UUIDField()
+    organization = serializers.CharField(source="organization.public_id")
+    action = serializers.CharField()
+    quantity = serializers.IntegerField()
+    credits = serializers.IntegerField()
+    status = serializers.SerializerMethodField()
+    reference = serializers.CharField()
+    drawn = DrawnSerializer(many=True)
+    created_at = serializers.DateTimeField()
+    balance = serializers.IntegerField(
+        required=False, help_text="What is left; only where the balance is shown."
+    )
+
+    def get_status(self, result: ledger.SpendResult) -> str:
+        return "held" if result.hold_expires_at else "spent"
+
+    def to_representation(self, instance: ledger.SpendResult) -> dict[str, Any]:
+        body = super().to_representation(instance)
+        if not instance.organization.show_balance:
+            del body["balance"]
+        return body
+
+
+class HoldSerializer(SpendSerializer):
+    """A hold as it was made."""
+
+    expires_at = serializers.DateTimeField(source="hold_expires_at")
+
+
+class SpendStateSerializer(serializers.ModelSerializer[Spend]):
+    """A spend or hold as it stands after a refund, capture or release."""
+
+    organization = serializers.CharField(source="organization.public_id")
+    action = serializers.CharField(source="action.code")
+    credits = serializers.SerializerMethodField(help_text="Credits spent, or set aside if held.")
+    released = serializers.IntegerField(
+        source="released_credits", help_text="Credits of the hold that went back."
+    )
+    refunded = serializers.SerializerMethodField(help_text="Credits given back in all.")
+    status = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Spend
+        fields = (
+            "id",
+            "organization",
+            "action",
+            "quantity",
+            "credits",
+            "released",
+            "refunded",
+            "status",
+            "reference",
+            "created_at",
+        )
+
+    def get_credits(self, spend: Spend) -> int:
+        return spend.credits - spend.released_credits
+
+    def get_refunded(self, spend: Spend) -> int:
+        return self.context.get("refunded", spend.refunded_credits)
+
+    def get_status(self, spend: Spend) -> str:
+        refunded = self.get_refunded(spend)
+        if refunded:
+            return "refunded" if refunded == self.get_credits(spend) else "partially_refunded"
+        if spend.hold_expires_at and spend.status == Spend.Status.SPENT:
+            return "captured"
+        return spend.status
+
+
+class ActionSerializer(serializers.ModelSerializer[Action]):
+    service = serializers.CharField(source="service.name")
+
+    class Meta:
+        model = Action
+        fields = ("code", "service", "name", "credits")
+
+
+class NextRefillSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    credits = serializers.IntegerField()
+
+
+class BalanceQuery(Form):
+    organization = serializers.CharField(max_length=20, required=False)
+    at = serializers.DateTimeField(required=False, help_text="A moment in the past; now if absent.")
+
+
+class BalanceSerializer(serializers.Serializer[Any]):
+    organization = serializers.CharField()
+    at = serializers.DateTimeField()
+    balance = serializers.IntegerField()
+    by_kind = serializers.DictField(child=serializers.IntegerField())
+    next_refill = NextRefillSerializer(allow_null=True)
+
+
+# `from` is a keyword of Python, so these two declare it by name.
+UsageQuery = type(
+    "UsageQuery",
+    (Form,),
+    {
+        "__doc__": "The period of a usage report, `to` exclusive, and how to group it.",
+        "organization": serializers.CharField(max_length=20, required=False),
+        "from": serializers.DateTimeField(required=False),
+        "to": serializers.DateTimeField(required=False),
+        "by": serializers.ChoiceField(["action", "service", "day"], default="action"),
+    },
+)
+
+
+class UsageRowSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(help_text="The action's code, the service or the day.")
+    spends = serializers.IntegerField()
+    quantity = serializers.IntegerField()
+    credits = serializers.IntegerField(help_text="Credits spent less those given back.")
+
+
+UsageSerializer = type(
+    "UsageSerializer",
+    (serializers.Serializer,),
+    {
+        "organization": serializers.CharField(),
+        "from": serializers.DateTimeField(),
+        "to": serializers.DateTimeField(),
+        "by": serializers.CharField(),
+        "credits": serializers.IntegerField(),
+        "usage": UsageRowSerializer(many=True),
+    },
+)

@@ -1,0 +1,37 @@
+"""How many requests one API key may make."""
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from credits.access import Access
+
+WINDOW_SECONDS = 60
+
+
+class ApiKeyThrottle(BaseThrottle):
+    """Counts each key's requests by the minute, and lets all pass while the cache is down."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, Access):
+            return True
+        minute = int(timezone.now().timestamp()) // WINDOW_SECONDS
+        try:
+            return _count(f"api:{request.auth.key.pk}:{minute}") <= settings.API_REQUESTS_PER_MINUTE
+        except RedisError:
+            return True
+
+    def wait(self) -> float:
+        return WINDOW_SECONDS - timezone.now().timestamp() % WINDOW_SECONDS
+
+
+def _count(key: str) -> int:
+    try:
+        return cache.incr(key)
+    except ValueError:
+        cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
+        return cache.incr(key)

@@ -1,0 +1,18 @@
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from credits.api import views
+
+urlpatterns = [
+    path("v1/spends", views.SpendsView.as_view(), name="api-spends"),
+    path("v1/spends/batch", views.BatchView.as_view(), name="api-spends-batch"),
+    path("v1/spends/<uuid:spend_id>/refund", views.RefundView.as_view(), name="api-refund"),
+    path("v1/holds", views.HoldsView.as_view(), name="api-holds"),
+    path("v1/holds/<uuid:hold_id>/capture", views.CaptureView.as_view(), name="api-capture"),
+    path("v1/holds/<uuid:hold_id>/release", views.ReleaseView.as_view(), name="api-release"),
+    path("v1/actions", views.ActionsView.as_view(), name="api-actions"),
+    path("v1/balance", views.BalanceView.as_view(), name="api-balance"),
+    path("v1/usage", views.UsageView.as_view(), name="api-usage"),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+]

@@ -1,0 +1,247 @@
+"""The calls of the API: a form checked, a verb called, an answer shaped."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits import ledger, reports
+from credits.access import Access
+from credits.api import base, schema, serializers
+from credits.api.problems import ApiProblem, describe, next_refill
+from credits.models import Action, Organization, Spend
+
+MAX_USAGE_PERIOD = timedelta(days=366)
+
+
+class SpendsView(base.ApiView):
+    @extend_schema(
+        request=serializers.SpendForm,
+        responses={201: serializers.SpendSerializer, **schema.problems(400, 402, 403, 422)},
+        parameters=[schema.IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Spend credits on an action."""
+        access = base.access_of(request)
+        order = _order(access, _checked(serializers.SpendForm, request.data))
+        result = ledger.spend(
+            **order,
+            idempotency_key=base.idempotency_key(request),
+            api_key=access.key,
+            now=timezone.now(),
+        )
+        return _created(result, serializers.SpendSerializer)
+
+
+class HoldsView(base.ApiView):
+    @extend_schema(
+        request=serializers.HoldForm,
+        responses={201: serializers.HoldSerializer, **schema.problems(400, 402, 403, 422)},
+        parameters=[schema.IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Set the credits of an action aside, to capture or release them later."""
+        access = base.access_of(request)
+        form = _checked(serializers.HoldForm, request.data)
+        result = ledger.hold(
+            **_order(access, form),
+            expires_in_seconds=form.get("expires_in_seconds"),
+            idempotency_key=base.idempotency_key(request),
+            api_key=access.key,
+            now=timezone.now(),
+        )
+        return _created(result, serializers.HoldSerializer)
+
+
+class CaptureView(base.ApiView):
+    @extend_schema(
+        request=serializers.CreditsForm,
+        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 409)},
+    )
+    def post(self, request: Request, hold_id: UUID) -> Response:
+        """Take all or part of a hold; the rest goes back."""
+        form = _checked(serializers.CreditsForm, request.data)
+        hold = base.find_hold(base.access_of(request), hold_id)
+        return _state(ledger.capture(hold, credits=form.get("credits"), now=timezone.now()))
+
+
+class ReleaseView(base.ApiView):
+    @extend_schema(
+        request=serializers.ReleaseForm,
+        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 409)},
+    )
+    def post(self, request: Request, hold_id: UUID) -> Response:
+        """Give a hold back."""
+        _checked(serializers.ReleaseForm, request.data)
+        hold = base.find_hold(base.access_of(request), hold_id)
+        return _state(ledger.release(hold, now=timezone.now()))
+
+
+class RefundView(base.ApiView):
+    @extend_schema(
+        request=serializers.CreditsForm,
+        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 422)},
+        parameters=[schema.IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, spend_id: UUID) -> Response:
+        """Give back all or part of a spend, to the grants it came from."""
+        form = _checked(serializers.CreditsForm, request.data)
+        result = ledger.refund(
+            base.find_spend(base.access_of(request), spend_id),
+            credits=form.get("credits"),
+            idempotency_key=base.idempotency_key(request),
+            now=timezone.now(),
+        )
+        response = _state(result.spend, refunded=result.refunded_credits)
+        return _mark_replay(response, result.replayed)
+
+
+class BatchView(base.ApiView):
+    @extend_schema(
+        request=schema.BATCH_REQUEST,
+        responses={200: schema.BATCH_RESPONSE, **schema.problems(400, 403)},
+    )
+    def post(self, request: Request) -> Response:
+        """Spend up to 1,000 times, each made or refused on its own, in one transaction."""
+        access = base.access_of(request)
+        forms = _checked(serializers.BatchForm, request.data)["spends"]
+        items = [_batch_item(access, form) for form in forms]
+        made = iter(
+            ledger.spend_batch(
+                [item for item in items if isinstance(item, ledger.SpendItem)],
+                api_key=access.key,
+                now=timezone.now(),
+            )
+        )
+        results = [next(made) if isinstance(item, ledger.SpendItem) else item for item in items]
+        return Response({"results": [_batch_result(result) for result in results]})
+
+
+class ActionsView(base.ApiView):
+    @extend_schema(responses={200: schema.ACTIONS_RESPONSE, **schema.problems()})
+    def get(self, request: Request) -> Response:
+        """The price list."""
+        actions = Action.objects.filter(is_active=True).select_related("service")
+        return Response({"actions": serializers.ActionSerializer(actions, many=True).data})
+
+
+class BalanceView(base.ApiView):
+    @extend_schema(
+        parameters=[serializers.BalanceQuery],
+        responses={200: serializers.BalanceSerializer, **schema.problems(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """What an organization can spend, where staff let it be seen."""
+        query = _checked(serializers.BalanceQuery, request.query_params)
+        organization = _visible_organization(request, query)
+        now = timezone.now()
+        at = query.get("at")
+        if at and at > now:
+            raise exceptions.ValidationError({"at": ["Choose a moment that is not in the future."]})
+        balance = (
+            ledger.balance_at(organization, at=at) if at else ledger.balance(organization, now=now)
+        )
+        body = {
+            "organization": organization.public_id,
+            "at": at or now,
+            "balance": balance.total,
+            "by_kind": balance.by_kind,
+            "next_refill": next_refill(organization, now),
+        }
+        return Response(serializers.BalanceSerializer(body).data)
+
+
+class UsageView(base.ApiView):
+    @extend_schema(
+        parameters=[serializers.UsageQuery],
+        responses={200: serializers.UsageSerializer, **schema.problems(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """What an organization spent in a period, this week if none is given."""
+        query = _checked(serializers.UsageQuery, request.query_params)
+        organization = _visible_organization(request, query)
+        start, end = _period(query, timezone.now())
+        rows = reports.usage(organization, start=start, end=end, by=query["by"])
+        body = {
+            "organization": organization.public_id,
+            "from": start,
+            "to": end,
+            "by": query["by"],
+            "credits": sum(row["credits"] for row in rows),
+            "usage": rows,
+        }
+        return Response(serializers.UsageSerializer(body).data)
+
+
+def _checked(form_class: type[serializers.Form], data: Any) -> dict[str, Any]:
+    form = form_class(data=data)
+    form.is_valid(raise_exception=True)
+    checked: dict[str, Any] = form.validated_data
+    return checked
+
+
+def _order(access: Access, form: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checked form asks the ledger for, if the key may ask it."""
+    organization = base.find_organization(access, form.get("organization"))
+    base.check_action(access, form["action"])
+    return {
+        "organization": organization,
+        "action": form["action"],
+        "quantity": form["quantity"],
+        "reference": form["reference"],
+    }
+
+
+def _created(result: ledger.SpendResult, shape: type[serializers.SpendSerializer]) -> Response:
+    return _mark_replay(Response(shape(result).data, status=201), result.replayed)
+
+
+def _mark_replay(response: Response, replayed: bool) -> Response:
+    if replayed:
+        response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _state(spend: Spend, **context: int) -> Response:
+    return Response(serializers.SpendStateSerializer(spend, context=context).data)
+
+
+def _batch_item(access: Access, data: Any) -> ledger.SpendItem | Exception:
+    try:
+        form = _checked(serializers.BatchItemForm, data)
+        return ledger.SpendItem(
+            **_order(access, form), idempotency_key=form.get("idempotency_key")
+        )
+    except exceptions.APIException as error:
+        return error
+
+
+def _batch_result(result: ledger.SpendResult | Exception) -> dict[str, Any]:
+    if isinstance(result, Exception):
+        problem = describe(result)
+        assert problem  # noqa: S101 Only refusals come here.
+        return {"status": problem["status"], "problem": problem}
+    body = serializers.SpendSerializer(result).data
+    return {"status": 201, "replayed": result.replayed, "spend": body}
+
+
+def _visible_organization(request: Request, query: Mapping[str, Any]) -> Organization:
+    organization = base.find_organization(base.access_of(request), query.get("organization"))
+    if not organization.show_balance:
+        raise ApiProblem("forbidden", "Balance and usage are not shown for this organization.")
+    return organization
+
+
+def _period(query: Mapping[str, Any], now: datetime) -> tuple[datetime, datetime]:
+    end = query.get("to") or now
+    start = query.get("from") or ledger.week_start(end)
+    if not timedelta() < end - start <= MAX_USAGE_PERIOD:
+        message = f"Choose a start before the end, {MAX_USAGE_PERIOD.days} days at most."
+        raise exceptions.ValidationError({"from": [message]})
+    return start, end

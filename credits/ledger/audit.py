@@ -1,0 +1,72 @@
+"""Checks that the ledger explains itself; they read everything and change nothing."""
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+# Each query returns one line of text per row that is off.
+CHECKS = {
+    "grants": """
+        SELECT format('grant %s has %s remaining, its entries add up to %s', g.id, g.remaining,
+            coalesce(e.total, 0))
+        FROM credits_grant g
+        LEFT JOIN (
+            SELECT grant_id, sum(credits) AS total FROM credits_entry GROUP BY grant_id
+        ) e ON e.grant_id = g.id
+        WHERE g.remaining <> coalesce(e.total, 0)
+    """,
+    "limits": """
+        SELECT format('grant %s has %s remaining of %s', id, remaining, amount)
+        FROM credits_grant WHERE remaining < 0 OR remaining > amount
+    """,
+    "entries": """
+        SELECT format('entry %s of organization %s leaves %s in grant %s, expected %s', seq,
+            organization_id, remaining_after, grant_id, expected)
+        FROM (
+            SELECT *, sum(credits) OVER (PARTITION BY grant_id ORDER BY seq) AS expected
+            FROM credits_entry
+        ) e
+        WHERE remaining_after <> expected OR remaining_after < 0
+    """,
+    "sequences": """
+        SELECT format('organization %s has entries up to %s, its wallet says %s', organization_id,
+            seq, entry_seq)
+        FROM (
+            SELECT w.organization_id, w.entry_seq, coalesce(max(e.seq), 0) AS seq,
+                count(e.seq) AS entries
+            FROM credits_wallet w LEFT JOIN credits_entry e USING (organization_id)
+            GROUP BY w.organization_id
+        ) w
+        WHERE entry_seq <> seq OR entry_seq <> entries
+    """,
+    "owners": """
+        SELECT format('entry %s of organization %s is in a grant of organization %s', e.seq,
+            e.organization_id, g.organization_id)
+        FROM credits_entry e JOIN credits_grant g ON g.id = e.grant_id
+        WHERE g.organization_id <> e.organization_id
+    """,
+    "spends": """
+        SELECT format('spend %s (%s) of %s credits, %s released and %s refunded: its entries spend '
+            '%s, hold %s and refund %s', id, status, credits, released_credits, refunded_credits,
+            spent, held, refunded)
+        FROM (
+            SELECT s.id, s.status, s.credits, s.released_credits, s.refunded_credits,
+                coalesce(-sum(e.credits) FILTER (WHERE e.kind = 'spend'), 0) AS spent,
+                coalesce(-sum(e.credits) FILTER (WHERE e.kind IN ('hold', 'release')), 0) AS held,
+                coalesce(sum(e.credits) FILTER (WHERE e.kind = 'refund'), 0) AS refunded
+            FROM credits_spend s LEFT JOIN credits_entry e ON e.spend_id = s.id
+            GROUP BY s.id
+        ) s
+        WHERE refunded <> refunded_credits
+            OR held <> CASE status WHEN 'held' THEN credits ELSE 0 END
+            OR spent <> CASE status WHEN 'spent' THEN credits - released_credits ELSE 0 END
+    """,
+}
+
+
+def findings() -> Iterator[str]:
+    """One line for each row that is off, with its check's name; none when all is well."""
+    for name, query in CHECKS.items():
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            yield from (f"{name}: {line}" for (line,) in cursor)

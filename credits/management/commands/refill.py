@@ -1,0 +1,35 @@
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from credits import ledger
+
+
+def _moment(text: str) -> datetime:
+    """An ISO 8601 moment; UTC where it names no zone."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Command(BaseCommand):
+    help = "Write down the week's refill for every organization that used credits since its last."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--now", help="Refill as of this moment, such as 2026-11-30T00:00:00Z.")
+
+    def handle(self, *args: Any, now: str | None, **options: Any) -> None:
+        try:
+            moment = _moment(now) if now else timezone.now()
+        except ValueError:
+            raise CommandError(
+                f"--now is {now!r}; write it like 2026-11-30T00:00:00Z."
+            ) from None
+        self.stdout.write(f"Refilling for the week of {ledger.week_start(moment):%Y-%m-%d} (UTC).")
+        total = 0
+        for refilled in ledger.refill(now=moment):
+            total += refilled
+            self.stdout.write(f"  {total:,} organizations so far")
+        self.stdout.write(self.style.SUCCESS(f"Done: {total:,} organizations refilled."))

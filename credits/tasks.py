@@ -1,0 +1,32 @@
+"""What Celery Beat runs. Each task is idempotent and reads the clock once, here at the edge."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from credits import ledger
+from credits.ledger import audit
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def refill_week() -> None:
+    """Write down the Monday refill; run hourly, it also makes up for a missed Monday."""
+    refilled = sum(ledger.refill(now=timezone.now()))
+    logger.info("Refilled %s organizations", refilled)
+
+
+@shared_task
+def release_expired_holds() -> None:
+    """Give back the holds that nobody finished."""
+    released = sum(1 for _ in ledger.release_expired(now=timezone.now()))
+    logger.info("Released expired holds of %s organizations", released)
+
+
+@shared_task
+def check_ledger() -> None:
+    """Verify the ledger and log each row that is off as an error."""
+    for finding in audit.findings():
+        logger.error("Ledger check failed: %s", finding)

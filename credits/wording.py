@@ -1,0 +1,38 @@
+"""The sentences customers read, made from the words staff chose."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from credits.ledger import next_refill_at
+from credits.models import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class NextRefill:
+    """When the next free credits come, and how many."""
+
+    at: datetime
+    credits: int
+
+
+def next_refill(weekly_credits: int, *, now: datetime) -> NextRefill | None:
+    """The next Monday's bundle, or None for an organization that gets none."""
+    return NextRefill(next_refill_at(now), weekly_credits) if weekly_credits else None
+
+
+def out_of_credits(weekly_credits: int, *, now: datetime) -> str:
+    """The message for an organization that has run out."""
+    wording = Wording.objects.first() or Wording()
+    refill = next_refill(weekly_credits, now=now)
+    sentences = [wording.out_of_credits_message]
+    words = {"credits_name": wording.credits_name, "weekly_credits": "", "next_refill": ""}
+    if refill:
+        sentences.append(wording.next_refill_message)
+        words["weekly_credits"] = f"{refill.credits:,}"
+        words["next_refill"] = _spoken(refill.at)
+    return " ".join(sentences).format(**words)
+
+
+def _spoken(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{at:%A, %B} {at.day} at {at:%H:%M} UTC"
