@@ -5,13 +5,15 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import django
 import hypothesis
 import pytest
 from django.conf import settings
+from django.test import Client
 
 from config import embedded
 from config.processes import claim
@@ -25,20 +27,6 @@ _teardown = contextlib.ExitStack()
 hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Bring up the servers in the main process, then load the settings that point to them."""
-    if settings.configured and not hasattr(config, "workerinput"):
-        raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose the settings.")
-    if not hasattr(config, "workerinput"):
-        _prepare_environment()
-        _teardown.enter_context(_servers())
-    _choose_valkey_database()
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    assert settings.DATABASES
-    # Gone again, so that each xdist worker too loads the settings after its own preparations.
-    del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_unconfigure() -> None:
@@ -85,3 +73,50 @@ def _choose_valkey_database() -> None:
     address = urlsplit(os.environ["REDIS_URL"])
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     os.environ["REDIS_URL"] = urlunsplit(address._replace(path=f"/{number}"))
+
+
+def _set_up() -> None:
+    """Bring up the servers in the main process, then load the settings that point to them."""
+    if settings.configured:
+        raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose the settings.")
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _prepare_environment()
+        _teardown.enter_context(_servers())
+    _choose_valkey_database()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    django.setup()
+    # Gone again, so that each xdist worker too loads the settings after its own preparations.
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+# At import, and not in a hook, as the conftests of folders import models before any hook runs.
+_set_up()
+
+
+@pytest.fixture
+def sign_in(db: None) -> Callable[..., Client]:
+    """Signs a new member of staff in to the admin; `client.user` is who it is."""
+    from django.contrib.auth.models import Group
+
+    from credits.models import User
+
+    def sign_in(group: str | None = None, **fields: bool) -> Client:
+        user = User.objects.create_user(f"{group}@credits.test", is_staff=True, **fields)
+        user.groups.set(Group.objects.filter(name=group))
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.user = user
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def admin(sign_in: Callable[..., Client]) -> Client:
+    """A superuser in the admin."""
+    return sign_in(is_superuser=True)
+
+
+@pytest.fixture
+def committed_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
+    """A database whose commits are real, for threads and servers; the migrations' rows are there."""
