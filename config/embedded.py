@@ -70,7 +70,7 @@ def running_addresses() -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(processes: Processes) -> Iterator[None]:
-    """Start what the environment lacks, and tell this checkout where it is; `processes` stops it."""
+    """Start what the environment lacks and note where it listens; `processes` stops it."""
     path = VAR_DIR / "addresses.json"
     path.unlink(missing_ok=True)
     write_private(path, json.dumps(start(processes, VAR_DIR, missing())))

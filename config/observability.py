@@ -1,23 +1,25 @@
-"""Request ids and log lines."""
+"""Request ids and log lines. Log lines name routes, not paths: a path can hold a secret."""
 
+import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from logging import LogRecord
 
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
+logger = logging.getLogger("credits.requests")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class RequestIdMiddleware:
-    """Gives each request an id: the caller's where it is sane (`X-Request-ID`), or a new one.
+    """Gives each request an id, the caller's `X-Request-ID` where that is sane, and a log line.
 
-    The response carries it back and every log line of the request has it.
+    The response carries the id back, and each log line written meanwhile has it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -27,15 +29,39 @@ class RequestIdMiddleware:
         given = request.headers.get(HEADER, "")
         request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
         token = _request_id.set(request_id)
+        started = time.perf_counter()
         try:
             response = self.get_response(request)
+            _log(request, response, time.perf_counter() - started)
         finally:
             _request_id.reset(token)
         response[HEADER] = request_id
         return response
 
 
-def add_request_id(record: LogRecord) -> bool:
-    """A logging filter that lets everything pass and adds `request_id` to it."""
-    record.request_id = _request_id.get()
-    return True
+def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    facts = {
+        "method": request.method,
+        "route": _route(request),
+        "status": response.status_code,
+        "milliseconds": round(seconds * 1000, 1),
+    }
+    logger.info("%(method)s %(route)s %(status)s in %(milliseconds)s ms", facts, extra=facts)
+
+
+def _route(request: HttpRequest) -> str:
+    return "/" + request.resolver_match.route if request.resolver_match else "(no route)"
+
+
+class RequestFilter(logging.Filter):
+    """Adds the request id to each record, and takes paths out of the lines that Django writes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _request_id.get()
+        request = getattr(record, "request", None)
+        if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
+            record.args = tuple(
+                _route(request) if argument == request.path else argument
+                for argument in record.args
+            )
+        return True

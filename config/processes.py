@@ -96,10 +96,14 @@ class Processes:
         """Return once `ready()`; raises `Problem` when a child dies or the time is up."""
         deadline = time.monotonic() + timeout_seconds
         while not ready():
-            self.check()
             if time.monotonic() > deadline:
                 raise Problem(f"{what} is not ready after {timeout_seconds:.0f} seconds.")
-            time.sleep(POLL_SECONDS)
+            self.pause()
+
+    def pause(self) -> None:
+        """Let a moment pass; raises as `check` does."""
+        self.check()
+        time.sleep(POLL_SECONDS)
 
     def check(self, *, ending: subprocess.Popen[bytes] | None = None) -> None:
         """Raise `StopAsked`, or `Problem` when a child other than `ending` has ended."""

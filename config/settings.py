@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from pythonjsonlogger.core import RESERVED_ATTRS
 
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
@@ -42,10 +43,29 @@ _require_in_production(
 
 
 def _integer(name: str, default: int, *, at_least: int, at_most: int) -> int:
-    value = env.int(name, default)
-    if not at_least <= value <= at_most:
-        raise ImproperlyConfigured(f"{name} is {value}; it must be {at_least} to {at_most}.")
-    return value
+    text = env.str(name, str(default)).strip()
+    if not text.isdecimal() or not at_least <= int(text) <= at_most:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be {at_least} to {at_most}.")
+    return int(text)
+
+
+def _boolean(name: str, default: bool) -> bool:
+    text = env.str(name, str(default)).strip().lower()
+    if text not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be true or false.")
+    return text in ("true", "1", "yes", "on")
+
+
+def _address(name: str, text: str, *, schemes: tuple[str, ...], example: str) -> str:
+    """An address as it was given; refused without being repeated, since it holds a password."""
+    try:
+        parts = urlsplit(text)
+        is_sane = parts.scheme in schemes and bool(parts.netloc) and parts.port != 0
+    except ValueError:
+        is_sane = False
+    if not is_sane:
+        raise ImproperlyConfigured(f"{name} can't be understood; it must be like {example}.")
+    return text
 
 
 def _local_secret_key() -> str:
@@ -61,12 +81,15 @@ def _local_secret_key() -> str:
 # --- Where we are -------------------------------------------------------------------------------
 
 PORT = _integer("PORT", 8000, at_least=1, at_most=65535)
+LISTEN_HOST = env.str("LISTEN_HOST", "127.0.0.1")
+WEB_WORKERS = _integer("WEB_WORKERS", 2, at_least=1, at_most=256)
+WEB_THREADS = _integer("WEB_THREADS", 8, at_least=1, at_most=256)
 BASE_URL = env.str("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 if urlsplit(BASE_URL).scheme not in ("http", "https") or not urlsplit(BASE_URL).hostname:
     raise ImproperlyConfigured(f"BASE_URL is {BASE_URL!r}; it must be like https://host.")
 
 SECRET_KEY = env.str("SECRET_KEY", "") or _local_secret_key()
-DEBUG = env.bool("DEBUG", False)
+DEBUG = _boolean("DEBUG", False)
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[urlsplit(BASE_URL).hostname, "localhost", "127.0.0.1"]
 )
@@ -94,6 +117,7 @@ if STRIPE_SANDBOX:
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -148,26 +172,32 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # Locally, what is not set is where `make run` or the command at hand has started it.
 _running = {} if PRODUCTION else running_addresses()
-_database_url = env.str("DATABASE_URL", "") or _running.get(
-    "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/credits"
+DATABASE_URL = _address(
+    "DATABASE_URL",
+    env.str("DATABASE_URL", "") or _running.get("DATABASE_URL", "postgres://127.0.0.1/credits"),
+    schemes=("postgres", "postgresql"),
+    example="postgres://user:password@host:5432/name",
 )
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        **env.db_url_config(_database_url),
-        # A pool keeps connections open between requests, and statements stay prepared on them.
-        "OPTIONS": {
-            "pool": {
-                "min_size": 1,
-                "max_size": _integer("DATABASE_POOL_SIZE", 16, at_least=1, at_most=500),
-                "timeout": 10,
-            },
-            "prepare_threshold": 2,
-            "server_side_binding": True,
-        },
-    }
+_database: dict[str, Any] = env.db_url_config(DATABASE_URL)
+# A pool keeps connections open between requests, and statements stay prepared on them.
+_database["OPTIONS"] = {
+    **_database.get("OPTIONS", {}),
+    "pool": {
+        "min_size": 1,
+        "max_size": _integer("DATABASE_POOL_SIZE", 16, at_least=1, at_most=500),
+        "timeout": 10,
+    },
+    "prepare_threshold": 2,
+    "server_side_binding": True,
 }
+DATABASES = {"default": _database}
 
-REDIS_URL = env.str("REDIS_URL", "") or _running.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = _address(
+    "REDIS_URL",
+    env.str("REDIS_URL", "") or _running.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
+    schemes=("redis", "rediss"),
+    example="redis://:password@host:6379/0",
+)
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
@@ -199,7 +229,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-SIGNUP_OPEN = env.bool("SIGNUP_OPEN", False)
+SIGNUP_OPEN = _boolean("SIGNUP_OPEN", False)
 ACCOUNT_ADAPTER = "credits.accounts.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -249,6 +279,7 @@ API_REQUESTS_PER_MINUTE = _integer(
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -259,12 +290,46 @@ if PRODUCTION:
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
 
+# --- Logs ---------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request": {"()": "config.observability.RequestFilter"}},
+    "formatters": {
+        "short": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(levelname)s %(name)s %(message)s %(request_id)s",
+            "rename_fields": {"levelname": "level", "name": "logger"},
+            "timestamp": True,
+            # Django adds the request itself, whose text holds the path and the query.
+            "reserved_attrs": [*RESERVED_ATTRS, "request"],
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request"],
+            "formatter": "json" if PRODUCTION else "short",
+        },
+    },
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        # One line for each request is enough: config.observability writes it, with its route.
+        "django.request": {"level": "ERROR"},
+        "gunicorn.access": {"handlers": [], "propagate": False},
+        "gunicorn.error": {"handlers": [], "level": "INFO"},
+    },
+}
+
 # --- Safety -------------------------------------------------------------------------------------
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 if PRODUCTION:
-    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
+    SECURE_SSL_REDIRECT = _boolean("SECURE_SSL_REDIRECT", True)
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000

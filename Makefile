@@ -1,0 +1,50 @@
+# Needs only Python 3.11 and make. `make` alone tells what there is.
+
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+WORKERS ?= logical
+
+BIN := .venv/bin/python
+INSTALL := $(BIN) -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format clean
+
+help: ## Show these lines
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+run: .venv/.run ## Run all of it at http://127.0.0.1:8000 (PORT=8001 make run for another port)
+	@exec $(BIN) -m config.run
+
+test: .venv/.dev ## Run the tests, those in a browser too where Chromium is installed
+	@exec $(BIN) -m pytest -n $(WORKERS)
+
+lint: .venv/.dev ## Check form, types, migrations and production settings
+	@$(BIN) -m ruff format --check .
+	@$(BIN) -m ruff check .
+	@$(BIN) -m mypy
+	@$(BIN) manage.py makemigrations --check --dry-run
+	@ENV_FILE=tests/config/production.env $(BIN) manage.py check --deploy --fail-level WARNING
+
+format: .venv/.dev ## Put the code in form
+	@$(BIN) -m ruff check --fix .
+	@$(BIN) -m ruff format .
+
+clean: ## Remove the virtual environment; the data in var/ stays
+	@rm -rf .venv
+
+# The stamps in .venv are younger than the requirements they stand for.
+.venv/.run: requirements.txt requirements-embedded.txt constraints.txt | .venv/.made
+	@echo "Installing what Credits needs ..."
+	@$(INSTALL) -r requirements.txt -r requirements-embedded.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt requirements-embedded.txt constraints.txt | .venv/.made
+	@echo "Installing what Credits and its tests need ..."
+	@$(INSTALL) -r requirements-dev.txt
+	@touch .venv/.run $@
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Credits needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11 ...")'
+	@echo "Making .venv with $(PYTHON) ..."
+	@$(PYTHON) -m venv .venv
+	@touch $@

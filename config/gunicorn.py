@@ -1,0 +1,13 @@
+"""How gunicorn serves: `gunicorn -c config/gunicorn.py`."""
+
+from django.conf import settings
+
+wsgi_app = "config.wsgi:application"
+bind = f"{settings.LISTEN_HOST}:{settings.PORT}"
+workers = settings.WEB_WORKERS
+worker_class = "gthread"
+threads = settings.WEB_THREADS
+timeout = 60
+graceful_timeout = 10
+keepalive = 5
+logconfig_dict = settings.LOGGING
