@@ -1,5 +1,6 @@
 """Plumbing of the whole suite: real servers of its own, settings of its own."""
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -23,14 +24,11 @@ TEMPORARY = "credits-tests-"
 FOREIGN = ("ENVIRONMENT", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "EMAIL_URL", "BASE_URL")
 
 _teardown = contextlib.ExitStack()
+atexit.register(_teardown.close)
 
 hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
-
-
-def pytest_unconfigure() -> None:
-    _teardown.close()
 
 
 def _prepare_environment() -> None:

@@ -1,0 +1,103 @@
+"""Chromium against the whole program: a live server, PostgreSQL, Valkey and the Stripe sandbox."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from config.celery import app as celery_app
+
+SCREENSHOTS = django_settings.VAR_DIR / "screenshots"
+DESKTOP = {"width": 1200, "height": 800}
+PHONE = {"width": 360, "height": 740}
+TIMEOUT_MS = 15_000
+# Root needs the first; the others keep the browser from talking to anybody but us.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once. Skips where there is none, unless BROWSER_TESTS=required."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, which Django takes for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def _chromium() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None and os.environ.get("BROWSER_TESTS") == "required":
+        pytest.fail("BROWSER_TESTS=required, and Chromium is missing: apt-get install chromium")
+    if path is None:
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    return path
+
+
+@pytest.fixture
+def site(committed_db, live_server, settings, monkeypatch) -> str:
+    """The address of the running program, which takes itself and its sandbox to be there."""
+    settings.BASE_URL = live_server.url
+    settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"
+    settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
+    monkeypatch.setattr(celery_app.conf, "task_always_eager", True)
+    cache.clear()
+    return live_server.url
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, site: str, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """Opens pages as a new visitor each, `open_page(viewport=PHONE, color_scheme="dark")`.
+
+    Every page is photographed at the end of its test, and an error in a script fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    script_errors: list[object] = []
+
+    def open_page(**options: object) -> Page:
+        context = browser.new_context(base_url=site, **{"viewport": DESKTOP, **options})
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        page.on("pageerror", script_errors.append)
+        return page
+
+    yield open_page
+    for number, page in enumerate((page for context in contexts for page in context.pages), 1):
+        photograph(page, f"end-of-{request.node.name}-{number}")
+    for context in contexts:
+        context.close()
+    assert not script_errors
+
+
+@pytest.fixture
+def page(open_page) -> Page:
+    return open_page()
+
+
+@pytest.fixture
+def screenshot(page) -> Callable[[str], Path]:
+    """Keeps a picture of the page: `screenshot("top-up")` writes var/screenshots/top-up.png."""
+    return lambda name: photograph(page, name)
+
+
+def photograph(page: Page, name: str) -> Path:
+    path = SCREENSHOTS / f"{name}.png"
+    page.screenshot(path=path, full_page=True)
+    return path
