@@ -88,7 +88,7 @@ class Purchase(models.Model):
     amount_minor = models.PositiveIntegerField(help_text="In the currency's smallest unit.")
     currency = models.CharField(max_length=3, help_text="ISO 4217 in lower case.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    stripe_session_id = models.CharField(max_length=255, null=True, unique=True)
+    stripe_session_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     stripe_payment_intent_id = models.CharField(max_length=255, default="")
     created_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True)
@@ -173,7 +173,7 @@ class StripeEvent(models.Model):
         IGNORED = "ignored"
         REJECTED = "rejected"
 
-    event_id = models.CharField("event id", max_length=255, null=True, unique=True)
+    event_id = models.CharField("event id", max_length=255, null=True, blank=True, unique=True)
     type = models.CharField(max_length=255)
     payload: "models.JSONField[Any, Any]" = models.JSONField(null=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.RECEIVED)

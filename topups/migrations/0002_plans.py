@@ -12,10 +12,10 @@ PLANS = {
 
 def add_plans(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     plans = apps.get_model("topups", "Plan").objects
-    for position, (name, (credits, amount_minor)) in enumerate(PLANS.items(), start=1):
+    for position, (name, (amount, amount_minor)) in enumerate(PLANS.items(), start=1):
         plans.create(
             name=name,
-            credits=credits,
+            credits=amount,
             amount_minor=amount_minor,
             currency="usd",
             position=position,

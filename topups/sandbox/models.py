@@ -37,23 +37,23 @@ class Session(models.Model):
     payment_status = models.CharField(
         max_length=10, choices=PaymentStatus.choices, default=PaymentStatus.UNPAID
     )
-    payment_intent = models.CharField(max_length=255, null=True)
+    payment_intent = models.CharField(max_length=255, default="")
     amount_total = models.PositiveBigIntegerField()
     currency = models.CharField(max_length=3)
     description = models.CharField(max_length=1000)
-    customer_email = models.CharField(max_length=512, null=True)
-    client_reference_id = models.CharField(max_length=200, null=True)
+    customer_email = models.CharField(max_length=512, default="")
+    client_reference_id = models.CharField(max_length=200, default="")
     metadata: "models.JSONField[Any, Any]" = models.JSONField(default=dict)
     success_url = models.TextField()
-    cancel_url = models.TextField(null=True)
+    cancel_url = models.TextField(default="")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=Q(status="complete", payment_intent__isnull=False)
-                | (~Q(status="complete") & Q(payment_intent__isnull=True, payment_status="unpaid")),
+                condition=(Q(status="complete") & ~Q(payment_intent=""))
+                | (~Q(status="complete") & Q(payment_intent="", payment_status="unpaid")),
                 name="session_has_a_payment_exactly_when_complete",
             ),
         )

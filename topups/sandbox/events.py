@@ -1,0 +1,30 @@
+"""What happens at the sandbox is told to the webhook endpoint."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from topups.sandbox import tasks
+from topups.sandbox.models import Event, new_event_id
+
+
+def emit(event_type: str, about: dict[str, Any], *, now: datetime) -> None:
+    """Record an event about an object in its JSON form, and deliver it once this is committed."""
+    event_id = new_event_id()
+    payload = {
+        "id": event_id,
+        "object": "event",
+        "api_version": settings.STRIPE_API_VERSION,
+        "created": int(now.timestamp()),
+        "data": {"object": about},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None},
+        "type": event_type,
+    }
+    Event.objects.create(pk=event_id, payload=payload, created_at=now)
+    # Robust: as at Stripe, a payment is a payment also when its event cannot be sent.
+    transaction.on_commit(partial(tasks.deliver.delay, event_id), robust=True)

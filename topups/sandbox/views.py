@@ -1,0 +1,49 @@
+"""The hosted page where a pretended payment is made."""
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from topups.money import format_amount
+from topups.sandbox import sessions
+from topups.sandbox.models import Session
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def pay(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    """Show a session and take a test card for it, as Stripe's page takes a real one."""
+    error = ""
+    try:
+        if request.method == "POST":
+            card_number = request.POST.get("card_number", "")
+            session = sessions.pay(session_id, card_number, now=timezone.now())
+            return HttpResponseRedirect(_success_url(session))
+    except Session.DoesNotExist as missing:
+        raise Http404 from missing
+    except sessions.CardDeclined as declined:
+        error = str(declined)
+    except sessions.NotOpen:
+        pass  # Paid or expired meanwhile: the page below says so.
+    return _page(request, session_id, error)
+
+
+def _page(request: HttpRequest, session_id: str, error: str) -> HttpResponse:
+    try:
+        session = sessions.find(session_id, now=timezone.now())
+    except Session.DoesNotExist as missing:
+        raise Http404 from missing
+    context = {
+        "session": session,
+        "amount": format_amount(session.amount_total, session.currency),
+        "test_cards": sessions.TEST_CARDS.items(),
+        "success_url": _success_url(session),
+        "error": error,
+    }
+    return render(request, "sandbox/pay.html", context)
+
+
+def _success_url(session: Session) -> str:
+    return session.success_url.replace("{CHECKOUT_SESSION_ID}", session.pk)
