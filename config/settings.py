@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from pythonjsonlogger.core import RESERVED_ATTRS
 
+from config import admin_site
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
 
@@ -247,9 +248,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Credits <no-reply@localhost>
 # --- API ----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["credits.api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["credits.api.authentication.HasApiKey"],
-    "DEFAULT_THROTTLE_CLASSES": ["credits.api.throttling.ApiKeyThrottle"],
+    # credits.api.base.ApiView asks for a key; what does not build on it asks for nothing.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -282,9 +283,10 @@ LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = not PRODUCTION
+# Locally files are looked up where they lie; in production from where collectstatic put them.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
 if PRODUCTION:
+    STATIC_ROOT = BASE_DIR / "staticfiles"
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -323,6 +325,10 @@ LOGGING = {
         "gunicorn.error": {"handlers": [], "level": "INFO"},
     },
 }
+
+# --- Admin --------------------------------------------------------------------------------------
+
+UNFOLD = admin_site.UNFOLD
 
 # --- Safety -------------------------------------------------------------------------------------
 

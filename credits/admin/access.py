@@ -1,0 +1,110 @@
+"""API keys: made here, shown once, revoked and never deleted."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action
+
+from credits import access
+from credits.admin.base import ModelAdmin, change_url, key_status, link
+from credits.models import ApiKey
+
+OWNER = ("organization", "service")
+
+
+class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        owners = [owner for owner in OWNER if self.cleaned_data.get(owner)]
+        if set(OWNER) <= set(self.fields) and len(owners) != 1:
+            raise ValidationError("Choose either an organization or a service for the key.")
+        return cleaned
+
+    def clean_expires_at(self) -> Any:
+        expires_at = self.cleaned_data["expires_at"]
+        if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
+            raise ValidationError("This moment has passed; to stop a key now, revoke it.")
+        return expires_at
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "owner", "status", "expires_at", "last_used_at")
+    list_filter = (
+        ("revoked_at", admin.EmptyFieldListFilter),
+        ("organization", AutocompleteSelectFilter),
+        "service",
+    )
+    list_select_related = ("organization", "service")
+    search_fields = ("name", "prefix", "organization__name", "organization__public_id__exact")
+    search_help_text = "Name, start of the key, organization or its public id"
+    fields = ("name", *OWNER, "allowed_actions", "expires_at")
+    autocomplete_fields = ("organization", "service", "allowed_actions")
+    told = ("prefix", "revoked_at", "last_used_at", "created_by", "created_at")
+    actions_detail = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return (*self.fields, *self.told) if obj else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return (*OWNER, *self.told) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never: its spends name it. A key that is done is revoked."""
+        return False
+
+    @admin.display(description="organization or service")
+    def owner(self, key: ApiKey) -> str:
+        return link(key.organization or key.service)
+
+    @admin.display(description="status")
+    def status(self, key: ApiKey) -> str:
+        return key_status(key, timezone.now())
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool
+    ) -> None:
+        if change:
+            return super().save_model(request, obj, form, change)
+        asked = {**form.cleaned_data, "created_by": request.user}
+        key, secret = access.create_key(**asked)
+        obj.pk = key.pk
+        obj.secret = secret  # type: ignore[attr-defined]
+        return None
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the secret in this one answer: it is in no address, session or table."""
+        title = f"The key “{obj.name}” is made"
+        return self.page(
+            request, "admin/credits/apikey/secret.html", obj, title=title, secret=obj.secret
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        working: QuerySet[ApiKey] = ApiKey.objects.filter(pk=object_id, revoked_at=None)
+        return super().get_actions_detail(request, object_id) if working.exists() else []
+
+    @action(description="Revoke", icon="key_off", permissions=["change"])
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = self.object_or_404(request, object_id)
+        question = self.confirmation(
+            request,
+            key,
+            title=f"Revoke {key}?",
+            text="Requests with it are refused from then on, and it cannot be brought back.",
+            button="Revoke",
+        )
+        return question or self._revoke(request, key)
+
+    def _revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
+        access.revoke_key(key, now=timezone.now())
+        self.log_change(request, key, "Revoked.")
+        messages.success(request, f"Revoked {key}.")
+        return HttpResponseRedirect(change_url(key))

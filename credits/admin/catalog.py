@@ -1,0 +1,81 @@
+"""Services, their actions and prices, and the words customers read."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import TabularInline
+
+from credits.admin.base import ModelAdmin, change_url
+from credits.models import Action, Service, Wording
+
+
+class ActionInline(TabularInline):
+    model = Action
+    fields = ("code", "name", "credits", "is_active")
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ("code",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Service)
+class ServiceAdmin(ModelAdmin):
+    list_display = ("name", "action_codes")
+    search_fields = ("name",)
+    inlines = (ActionInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Service]:
+        return super().get_queryset(request).prefetch_related("actions")
+
+    @admin.display(description="actions")
+    def action_codes(self, service: Service) -> str:
+        return ", ".join(action.code for action in service.actions.all()) or "-"
+
+
+@admin.register(Action)
+class ActionAdmin(ModelAdmin):
+    list_display = ("code", "name", "service", "credits", "is_active")
+    list_filter = ("is_active", "service")
+    list_select_related = ("service",)
+    search_fields = ("code", "name", "service__name")
+    fields = ("service", "code", "name", "credits", "is_active")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ("code",) if obj else ()
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse at once for an action that was ever spent, without collecting its spends."""
+        action = self.get_object(request, object_id)
+        if action and self.has_delete_permission(request, action) and action.spends.exists():
+            messages.error(
+                request,
+                f"{action.code} has been spent, so it stays. Untick “is active” to stop its sale.",
+            )
+            return HttpResponseRedirect(change_url(action))
+        return super().delete_view(request, object_id, extra_context)
+
+
+@admin.register(Wording)
+class WordingAdmin(ModelAdmin):
+    """The one row there is: its list is its form."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:credits_wording_change", args=[1]))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

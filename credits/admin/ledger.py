@@ -1,0 +1,124 @@
+"""The ledger: read here by everybody, written here by nobody."""
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
+from credits.models import Entry, Grant, Refund, Spend, Wallet
+
+ORGANIZATION = ("organization", AutocompleteSelectFilter)
+CREATED = ("created_at", DayRangeFilter)
+
+
+class LedgerAdmin(ReadOnlyAdmin):
+    list_select_related = ("organization",)
+    list_filter = (ORGANIZATION, CREATED)
+    search_fields = ("organization__name", "organization__public_id__exact")
+
+    @admin.display(description="organization", ordering="organization__name")
+    def organization_link(self, row: "Grant | Spend | Refund | Entry | Wallet") -> str:
+        return link(row.organization)
+
+
+@admin.register(Grant)
+class GrantAdmin(LedgerAdmin):
+    list_display = (
+        "id",
+        "organization_link",
+        "kind",
+        "amount",
+        "remaining",
+        "starts_at",
+        "expires_at",
+    )
+    list_filter = ("kind", "is_open", ORGANIZATION, CREATED)
+    search_fields = (*LedgerAdmin.search_fields, "id__exact", "purchase_id__exact")
+    search_help_text = "Organization, its public id, grant id or purchase id"
+    ordering = ("-created_at", "-id")
+
+
+@admin.register(Spend)
+class SpendAdmin(LedgerAdmin):
+    list_display = (
+        "created_at",
+        "organization_link",
+        "action",
+        "quantity",
+        "credits",
+        "status",
+        "reference",
+        "balance_after",
+    )
+    list_filter = ("status", ("action", AutocompleteSelectFilter), ORGANIZATION, CREATED)
+    list_select_related = ("organization", "action", "api_key")
+    search_fields = (
+        *LedgerAdmin.search_fields,
+        "id__exact",
+        "reference",
+        "idempotency_key__exact",
+    )
+    search_help_text = "Organization, its public id, spend id, reference or idempotency key"
+
+
+@admin.register(Refund)
+class RefundAdmin(LedgerAdmin):
+    list_display = ("created_at", "organization_link", "spend_link", "credits", "refunded_after")
+    list_select_related = ("organization", "spend__action")
+    search_fields = (
+        *LedgerAdmin.search_fields,
+        "spend__id__exact",
+        "spend__reference",
+        "idempotency_key__exact",
+    )
+    search_help_text = "Organization, its public id, spend id, reference or idempotency key"
+    ordering = ("-created_at", "-id")
+
+    @admin.display(description="spend")
+    def spend_link(self, refund: Refund) -> str:
+        return link(refund.spend)
+
+
+@admin.register(Entry)
+class EntryAdmin(LedgerAdmin):
+    list_display = (
+        "created_at",
+        "organization_link",
+        "seq",
+        "kind",
+        "signed_credits",
+        "remaining_after",
+        "grant_link",
+        "actor",
+        "reason",
+    )
+    list_filter = ("kind", ORGANIZATION, CREATED)
+    list_select_related = ("organization", "grant", "spend__action", "actor")
+    search_fields = (
+        *LedgerAdmin.search_fields,
+        "reason",
+        "spend__reference",
+        "spend__idempotency_key__exact",
+    )
+    search_help_text = "Organization, its public id, reason, spend reference or idempotency key"
+    ordering = ("-id",)
+
+    @admin.display(description="credits", ordering="credits")
+    def signed_credits(self, entry: Entry) -> str:
+        return f"{entry.credits:+,}"
+
+    @admin.display(description="grant")
+    def grant_link(self, entry: Entry) -> str:
+        return link(entry.grant)
+
+
+@admin.register(Wallet)
+class WalletAdmin(LedgerAdmin):
+    list_display = (
+        "organization_link",
+        "entry_seq",
+        "last_entry_at",
+        "bundle_week",
+        "used_since_refill",
+    )
+    list_filter = ("used_since_refill", ORGANIZATION)
+    ordering = ("organization",)

@@ -1,0 +1,154 @@
+"""Organizations: the list, and everything about one of them on one page."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from credits import ledger, reports
+from credits.admin import adjusting
+from credits.admin.base import ModelAdmin, change_url
+from credits.admin.overview import Overview
+from credits.models import Membership, Organization
+
+
+class MembershipInline(TabularInline):
+    model = Membership
+    verbose_name_plural = "members"
+    autocomplete_fields = ("user",)
+    fields = ("user", "role")
+    extra = 0
+
+
+class SuspendedFilter(admin.SimpleListFilter):
+    title = "suspended"
+    parameter_name = "suspended"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(suspended_at__isnull=self.value() == "no")
+
+
+@admin.register(Organization)
+class OrganizationAdmin(ModelAdmin):
+    list_display = ("name", "public_id", "balance", "weekly_bundle", "next_refill", "status")
+    list_filter = (SuspendedFilter, "show_balance")
+    search_fields = ("name", "public_id", "members__email")
+    search_help_text = "Name, public id or a member's email address"
+    fields = ("name", "public_id", "weekly_credits", "show_balance")
+    readonly_fields = ("public_id",)
+    inlines = (MembershipInline,)
+    actions_detail = ("adjust", "suspend", "resume")
+    change_form_outer_before_template = "admin/credits/organization/overview.html"
+    change_form_outer_after_template = "admin/credits/organization/history.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        return super().get_queryset(request).annotate(available=reports.Available(timezone.now()))
+
+    @display(description="balance")
+    def balance(self, organization: Organization) -> str:
+        return f"{organization.available:,}"  # type: ignore[attr-defined]
+
+    @display(description="weekly bundle", ordering="weekly_credits")
+    def weekly_bundle(self, organization: Organization) -> str:
+        return f"{organization.weekly_credits:,}"
+
+    @display(description="next refill")
+    def next_refill(self, organization: Organization) -> Any:
+        return ledger.next_refill_at(timezone.now()) if organization.weekly_credits else None
+
+    @display(
+        description="status",
+        ordering="suspended_at",
+        label={"Active": "success", "Suspended": "danger"},
+    )
+    def status(self, organization: Organization) -> str:
+        return "Suspended" if organization.is_suspended else "Active"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never: its ledger stays. An organization that is done is suspended."""
+        return False
+
+    def has_adjust_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("credits.adjust_credits")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        organization = self.get_object(request, object_id)
+        overview = organization and Overview(organization, timezone.now())
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "overview": overview}
+        )
+
+    def save_model(
+        self, request: HttpRequest, obj: Organization, form: "ModelForm[Any]", change: bool
+    ) -> None:
+        if change and "weekly_credits" in form.changed_data:
+            ledger.change_bundle(obj, obj.weekly_credits, now=timezone.now())
+        super().save_model(request, obj, form, change)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """All that are allowed, less the one of suspend and resume that makes no sense now."""
+        suspended = Organization.objects.filter(pk=object_id, suspended_at__isnull=False).exists()
+        idle = "credits_organization_" + ("suspend" if suspended else "resume")
+        actions = super().get_actions_detail(request, object_id)
+        return [action for action in actions if action.action_name != idle]
+
+    @action(
+        description="Adjust credits",
+        icon="exposure",
+        permissions=["adjust"],
+        variant=ActionVariant.PRIMARY,
+    )
+    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return adjusting.adjust_view(self, request, self.object_or_404(request, object_id))
+
+    @action(description="Suspend", icon="block", permissions=["change"])
+    def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        organization = self.object_or_404(request, object_id)
+        question = self.confirmation(
+            request,
+            organization,
+            title=f"Suspend {organization}?",
+            text="Its spends and holds will be refused until it is resumed. Nothing else changes: "
+            "credits stay, free credits keep coming and members can still sign in.",
+            button="Suspend",
+        )
+        return question or self._set_suspended(request, organization, timezone.now(), "Suspended")
+
+    @action(description="Resume", icon="play_circle", permissions=["change"])
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        organization = self.object_or_404(request, object_id)
+        question = self.confirmation(
+            request,
+            organization,
+            title=f"Resume {organization}?",
+            text="It will be able to spend its credits again, at once.",
+            button="Resume",
+        )
+        return question or self._set_suspended(request, organization, None, "Resumed")
+
+    def _set_suspended(
+        self, request: HttpRequest, organization: Organization, at: datetime | None, done: str
+    ) -> HttpResponse:
+        organization.suspended_at = at
+        organization.save(update_fields=["suspended_at"])
+        self.log_change(request, organization, f"{done}.")
+        messages.success(request, f"{done} {organization}.")
+        return HttpResponseRedirect(change_url(organization))

@@ -1,0 +1,128 @@
+"""What the page of one organization tells: its balance, grants, keys and latest activity."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.utils.formats import localize
+from django.utils.html import format_html
+
+from credits import ledger, reports
+from credits.admin.base import key_status, label, link
+from credits.models import ApiKey, Entry, Grant, Organization, Spend
+
+GRANT_LABELS = {"weekly": "info", "top_up": "success", "staff": "warning"}
+SPEND_LABELS = {"spent": "success", "held": "warning"}
+
+
+class Overview:
+    """Read by the templates beside the change form, each part in its own table."""
+
+    def __init__(self, organization: Organization, now: datetime) -> None:
+        self.organization = organization
+        self.now = now
+        self.balance = ledger.balance(organization, now=now)
+        self.next_refill_at = ledger.next_refill_at(now)
+
+    @property
+    def kinds(self) -> list[tuple[str, int]]:
+        return [(Grant.Kind(kind).label, left) for kind, left in self.balance.by_kind.items()]
+
+    @property
+    def grants(self) -> dict[str, Any]:
+        rows = [_grant_row(g) for g in reports.usable_grants(self.organization, now=self.now)]
+        if bundle := reports.untouched_bundle(self.organization, now=self.now):
+            rows.insert(0, _untouched_row(bundle, self.next_refill_at))
+        return _table(("Kind", "Left", "Of", "Given", "Lapses", "Grant"), rows)
+
+    @property
+    def spends(self) -> dict[str, Any]:
+        headers = ("When", "Action", "Quantity", "Credits", "Status", "Reference", "Left after")
+        return _table(headers, map(_spend_row, reports.recent_spends(self.organization)))
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        headers = ("No.", "When", "What", "Credits", "Left in grant", "Grant", "Why")
+        return _table(headers, map(_entry_row, reports.recent_entries(self.organization)))
+
+    @property
+    def api_keys(self) -> dict[str, Any]:
+        keys = self.organization.api_keys.all()
+        rows = (_key_row(key, self.now) for key in keys)
+        return _table(("Name", "Key", "Status", "Expires", "Last used"), rows)
+
+
+def _table(headers: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:
+    shown = [[localize(_or_dash(cell), use_l10n=True) for cell in row] for row in rows]
+    return {"headers": list(headers), "rows": shown}
+
+
+def _or_dash(cell: Any) -> Any:
+    return "-" if cell in (None, "") else cell
+
+
+def _kind(grant: Grant) -> str:
+    return label(grant.get_kind_display(), GRANT_LABELS[grant.kind])
+
+
+def _number(value: int, sign: str = "") -> str:
+    return format_html('<span class="number">{}</span>', format(value, f"{sign},"))
+
+
+def _grant_row(grant: Grant) -> list[Any]:
+    return [
+        _kind(grant),
+        _number(grant.remaining),
+        _number(grant.amount),
+        grant.created_at,
+        grant.expires_at or "Never",
+        link(grant, str(grant.pk)[-12:]),
+    ]
+
+
+def _untouched_row(bundle: int, lapses_at: datetime) -> list[Any]:
+    kind = label(Grant.Kind.WEEKLY.label, GRANT_LABELS[Grant.Kind.WEEKLY])
+    waiting = "Written down with its first use"
+    return [kind, _number(bundle), _number(bundle), waiting, lapses_at, None]
+
+
+def _spend_row(spend: Spend) -> list[Any]:
+    return [
+        link(spend, localize(spend.created_at)),
+        spend.action.code,
+        _number(spend.quantity),
+        _number(spend.credits),
+        label(spend.get_status_display(), SPEND_LABELS.get(spend.status, "")),
+        spend.reference,
+        _number(spend.balance_after),
+    ]
+
+
+def _entry_row(entry: Entry) -> list[Any]:
+    return [
+        link(entry, str(entry.seq)),
+        entry.created_at,
+        entry.get_kind_display(),
+        _number(entry.credits, "+"),
+        _number(entry.remaining_after),
+        _kind(entry.grant),
+        _why(entry),
+    ]
+
+
+def _why(entry: Entry) -> str | None:
+    if entry.spend:
+        return link(entry.spend, entry.spend.action.code)
+    if entry.actor:
+        return format_html("{} <span>by {}</span>", entry.reason, entry.actor)
+    return entry.reason
+
+
+def _key_row(key: ApiKey, now: datetime) -> list[Any]:
+    return [
+        link(key, key.name),
+        f"{key.prefix}…",
+        key_status(key, now),
+        key.expires_at or "Never",
+        key.last_used_at or "Never",
+    ]

@@ -1,0 +1,121 @@
+"""People: users known by their email address, their memberships and the staff groups."""
+
+from typing import Any
+
+from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from credits.admin.base import ModelAdmin
+from credits.models import Membership, User
+
+SUPERUSER_FIELDS = ("is_superuser", "user_permissions")
+
+
+class LowerCaseEmail:
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]  # type: ignore[attr-defined]
+        return email.lower()
+
+
+class AddUserForm(LowerCaseEmail, UserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+class ChangeUserForm(LowerCaseEmail, UserChangeForm):
+    pass
+
+
+class OrganizationInline(TabularInline):
+    model = Membership
+    verbose_name_plural = "organizations"
+    autocomplete_fields = ("organization",)
+    fields = ("organization", "role")
+    extra = 0
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = ChangeUserForm
+    add_form = AddUserForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    autocomplete_fields = ("groups",)
+    filter_horizontal = ("user_permissions",)
+    readonly_fields = ("last_login", "date_joined")
+    inlines = (OrganizationInline,)
+    fieldsets = (
+        (None, {"fields": ("email", "password", "first_name", "last_name")}),
+        (
+            "What they may do",
+            {"fields": ("is_active", "is_staff", "groups", *SUPERUSER_FIELDS)},
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
+        return self.inlines if obj else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Only superusers make superusers, or give rights past the groups."""
+        extra = () if request.user.is_superuser else SUPERUSER_FIELDS
+        return (*self.readonly_fields, *extra)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        beyond = isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser
+        return not beyond and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never: the ledger names its people. Someone who left is made inactive."""
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            # A former address must not sign in or reset the password any more.
+            EmailAddress.objects.filter(user=obj).exclude(email=obj.email).delete()
+
+
+@admin.register(Membership)
+class MembershipAdmin(ModelAdmin):
+    list_display = ("user", "organization", "role", "created_at")
+    list_filter = ("role", ("organization", AutocompleteSelectFilter))
+    list_select_related = ("user", "organization")
+    search_fields = ("user__email", "organization__name", "organization__public_id__exact")
+    search_help_text = "Email address, organization or its public id"
+    autocomplete_fields = ("user", "organization")
+    ordering = ("-created_at", "-id")
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass
+
+
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(AllauthEmailAddressAdmin, ModelAdmin):
+    list_select_related = ("user",)
+    ordering = ("email",)
