@@ -322,7 +322,7 @@ LOGGING = {
         # One line for each request is enough: config.observability writes it, with its route.
         "django.request": {"level": "ERROR"},
         "gunicorn.access": {"handlers": [], "propagate": False},
-        "gunicorn.error": {"handlers": [], "level": "INFO"},
+        "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
     },
 }
 

@@ -12,8 +12,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from credits.access import Access
+from credits.api.authentication import ApiKeyAuthentication, HasApiKey
 from credits.api.parsers import LimitedJSONParser
 from credits.api.problems import ApiProblem
+from credits.api.throttling import ApiKeyThrottle
 from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
 
 _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}")
@@ -35,6 +37,9 @@ class AlwaysJson(BaseContentNegotiation):
 class ApiView(APIView):
     """A call made with an API key."""
 
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (HasApiKey,)
+    throttle_classes = (ApiKeyThrottle,)
     content_negotiation_class = AlwaysJson
     parser_classes = (LimitedJSONParser,)
 

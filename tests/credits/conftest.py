@@ -6,7 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from credits.access import create_key
-from credits.models import Organization, Service
+from credits.models import Organization, Service, User
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -39,6 +39,11 @@ class Api:
 @pytest.fixture
 def organization(db: None) -> Organization:
     return Organization.objects.create(name="Acme", weekly_credits=50)
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return User.objects.create_user("staff@example.com", is_staff=True)
 
 
 @pytest.fixture

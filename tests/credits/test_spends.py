@@ -1,9 +1,23 @@
-from credits.models import Entry
+"""Spending over the API: what a spend answers, and everything it refuses."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from credits import ledger
+from credits.access import create_key, revoke_key
+from credits.models import Action, ApiKey, Entry, Grant, Organization, Service, Spend, Wording
+from tests.credits.conftest import MONDAY, Api
+
+
+def entries(organization):
+    return list(organization.entries.order_by("seq").values_list("seq", "kind", "credits"))
 
 
 def test_a_spend_takes_the_free_bundle_first_and_says_what_it_drew(api, organization):
     response = api.spend(quantity=3, reference="image-1")
-    assert response.status_code == 201, response.content
+    assert response.status_code == 201
     body = response.json()
     grant = organization.grants.get()
     assert body == {
@@ -18,7 +32,336 @@ def test_a_spend_takes_the_free_bundle_first_and_says_what_it_drew(api, organiza
         "created_at": body["created_at"],
     }
     assert grant.remaining == 47
-    assert list(Entry.objects.order_by("seq").values_list("seq", "kind", "credits")) == [
-        (1, "grant", 50),
-        (2, "spend", -3),
+    assert entries(organization) == [(1, "grant", 50), (2, "spend", -3)]
+
+
+def test_grants_are_spent_lowest_priority_first_then_soonest_expiry_then_oldest(
+    api, organization, staff
+):
+    now = timezone.now()
+    ledger.adjust(organization, 5, reason="never expires", actor=staff, now=now)
+    ledger.adjust(
+        organization, 5, reason="later", actor=staff, now=now, expires_at=now + timedelta(days=9)
+    )
+    ledger.adjust(
+        organization, 5, reason="soon", actor=staff, now=now, expires_at=now + timedelta(days=8)
+    )
+    drawn = api.spend(quantity=62).json()["drawn"]
+    grants = Grant.objects.in_bulk([part["grant"] for part in drawn], field_name="id")
+    order = [
+        (grant.kind, grant.entries.get(kind="grant").reason, part["credits"])
+        for part in drawn
+        for key, grant in grants.items()
+        if str(key) == part["grant"]
     ]
+    assert order == [
+        ("weekly", "", 50),
+        ("staff", "soon", 5),
+        ("staff", "later", 5),
+        ("staff", "never expires", 2),
+    ]
+
+
+def test_a_price_change_counts_from_the_next_spend_and_rewrites_nothing(api):
+    first = api.spend().json()
+    Action.objects.filter(code="alt-text.generate").update(credits=7)
+    assert api.spend(quantity=2).json()["credits"] == 14
+    assert Spend.objects.get(pk=first["id"]).credits == 1
+
+
+def test_a_repeated_key_gives_the_first_answer_and_spends_once(api, organization):
+    first = api.spend(quantity=2, key="order-1")
+    api.spend(quantity=1)
+    again = api.spend(quantity=2, key="order-1")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert organization.spends.count() == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"action": "rich-text.generate"},
+        {"quantity": 2},
+        {"reference": "another"},
+    ],
+)
+def test_a_key_used_for_another_request_is_refused(api, organization, other):
+    assert api.spend(key="order-1").status_code == 201
+    response = api.spend(**{"key": "order-1", **other})
+    assert_problem(response, 422, "idempotency_conflict")
+    assert organization.spends.count() == 1
+
+
+def test_a_hold_does_not_answer_for_a_spend_of_the_same_key(api):
+    assert api.spend(key="order-1").status_code == 201
+    response = api.post("holds", {"action": "alt-text.generate"}, key="order-1")
+    assert_problem(response, 422, "idempotency_conflict")
+
+
+def test_out_of_credits_says_when_free_ones_come_and_where_to_buy(
+    api, organization, set_clock, settings
+):
+    settings.BASE_URL = "https://credits.example"
+    set_clock(MONDAY + timedelta(days=2))
+    assert api.spend(quantity=50).status_code == 201
+    response = api.spend(key="order-1")
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.status_code == 402
+    assert response.json() == {
+        "type": "https://credits.example/problems/out-of-credits/",
+        "title": "Out of credits",
+        "status": 402,
+        "code": "out_of_credits",
+        "detail": "You've used all your Amplience credits. Top up to go on right away; everything "
+        "else keeps working. Your next 50 free credits come on Monday, November 30 at 00:00 UTC.",
+        "required": 1,
+        "next_refill": {"at": "2026-11-30T00:00:00Z", "credits": 50},
+        "top_up_url": "https://credits.example/top-up/",
+    }
+    assert organization.spends.count() == 1
+
+
+def test_a_denied_key_works_after_a_top_up(api, organization, staff):
+    assert api.spend(quantity=51, key="order-1").status_code == 402
+    assert entries(organization) == []
+    ledger.adjust(organization, 1, reason="help", actor=staff, now=timezone.now())
+    assert api.spend(quantity=51, key="order-1").status_code == 201
+
+
+def test_staff_choose_the_words_of_the_message(api):
+    Wording.objects.update(credits_name="Sparks", out_of_credits_message="No {credits_name} left.")
+    api.spend(quantity=50)
+    assert api.spend().json()["detail"].startswith("No Sparks left. Your next 50 free")
+
+
+def test_without_a_weekly_bundle_no_free_credits_are_promised(api, organization):
+    Organization.objects.update(weekly_credits=0)
+    body = api.spend().json()
+    assert body["next_refill"] is None
+    assert "free" not in body["detail"]
+
+
+def test_the_balance_shows_only_where_staff_let_it(api, organization):
+    assert "balance" not in api.spend().json()
+    assert "available" not in api.spend(quantity=100).json()
+    Organization.objects.update(show_balance=True)
+    assert api.spend().json()["balance"] == 48
+    assert api.spend(quantity=100).json()["available"] == 48
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"action": "no.such"}, "action"),
+        ({"action": ""}, "action"),
+        ({"action": None}, "action"),
+        ({"action": "a" * 101}, "action"),
+        ({"action": "alt-text.generate\x00"}, "action"),
+        ({"action": "\ud800"}, "action"),
+        ({"quantity": 0}, "quantity"),
+        ({"quantity": -1}, "quantity"),
+        ({"quantity": 2_000_000_000}, "quantity"),
+        ({"quantity": "one"}, "quantity"),
+        ({"quantity": 1.5}, "quantity"),
+        ({"quantity": True}, "quantity"),
+        ({"quantity": [1]}, "quantity"),
+        ({"reference": "r" * 256}, "reference"),
+        ({"reference": {"a": 1}}, "reference"),
+        ({"quantitty": 2}, "quantitty"),
+        ({"\ud800": 2}, "\\ud800"),
+    ],
+)
+def test_a_wrong_field_is_named_and_changes_nothing(api, organization, fields, field):
+    response = api.post("spends", {"action": "alt-text.generate", **fields})
+    body = assert_problem(response, 400, "invalid_request")
+    assert [error["field"] for error in body["errors"]] == [field]
+    assert body["detail"]
+    assert_untouched(organization)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", '"spend"', "null", "[" * 100_000, '{"quantity": ' + "9" * 5000 + "}"]
+)
+def test_a_body_that_is_no_json_object_is_refused(api, organization, body):
+    assert_problem(api.post("spends", body), 400, "invalid_request")
+    assert_untouched(organization)
+
+
+def test_a_body_of_another_type_is_refused(api):
+    response = api.client.post("/api/v1/spends", {"action": "x"}, headers=api.headers)
+    assert_problem(response, 415, "unsupported_media_type")
+
+
+def test_a_huge_body_is_refused(api):
+    response = api.spend(reference="r" * 1_000_001)
+    assert_problem(response, 413, "payload_too_large")
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "k\x7f", "ключ"])
+def test_a_bad_idempotency_key_is_refused(api, organization, key):
+    body = assert_problem(api.spend(key=key), 400, "invalid_request")
+    assert body["errors"][0]["field"] == "Idempotency-Key"
+    assert_untouched(organization)
+
+
+@pytest.mark.parametrize("path", ["spends", "holds", "spends/batch"])
+def test_another_method_is_refused(api, path):
+    response = api.get(path)
+    assert_problem(response, 405, "method_not_allowed")
+    assert "POST" in response.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["spends/", "nothing", "spends/17/refund"])
+def test_an_unknown_address_is_a_problem_document(api, path):
+    assert_problem(api.post(path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer ck_org_wrong", "Basic abc", "Bearer \x00", "Bearer é"]
+)
+def test_without_a_working_key_nothing_is_told(api, authorization):
+    response = api.post("spends", {"action": "alt-text.generate"}, Authorization=authorization)
+    assert_problem(response, 401, "unauthorized")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_key_stops_when_it_is_revoked_or_expires(organization):
+    revoked, secret = create_key(name="Old", organization=organization)
+    assert Api(secret).spend().status_code == 201
+    revoke_key(revoked, now=timezone.now())
+    assert_problem(Api(secret).spend(), 401, "unauthorized")
+    _, secret = create_key(
+        name="Short", organization=organization, expires_at=timezone.now() - timedelta(seconds=1)
+    )
+    assert_problem(Api(secret).spend(), 401, "unauthorized")
+
+
+def test_only_a_hash_of_a_key_is_stored(organization):
+    key, secret = create_key(name="Secret", organization=organization)
+    stored = ApiKey.objects.filter(pk=key.pk).values().get()
+    assert not any(secret in str(value) for value in stored.values())
+    assert secret.startswith(key.prefix)
+    assert len(key.prefix) < 16
+
+
+def test_a_restricted_key_spends_its_actions_only(organization):
+    action = Action.objects.get(code="alt-text.generate")
+    _, secret = create_key(name="One", organization=organization, allowed_actions=[action])
+    assert Api(secret).spend("alt-text.generate").status_code == 201
+    assert_problem(Api(secret).spend("rich-text.generate"), 403, "forbidden")
+    assert_problem(Api(secret).spend("no.such"), 400, "invalid_request")
+
+
+def test_last_use_is_kept_without_a_write_on_each_request(
+    api, organization, set_clock, django_assert_num_queries
+):
+    set_clock(MONDAY)
+    api.spend()
+    assert ApiKey.objects.get().last_used_at == MONDAY
+    set_clock(MONDAY + timedelta(minutes=4))
+    with django_assert_num_queries(2):
+        api.spend()
+    assert ApiKey.objects.get().last_used_at == MONDAY
+    set_clock(MONDAY + timedelta(minutes=6))
+    api.spend()
+    assert ApiKey.objects.get().last_used_at == MONDAY + timedelta(minutes=6)
+
+
+def test_a_suspended_organization_cannot_spend_and_loses_nothing(api, organization):
+    spent = api.spend(key="order-1").json()
+    Organization.objects.update(suspended_at=timezone.now())
+    assert_problem(api.spend(), 403, "forbidden")
+    assert_problem(api.post("holds", {"action": "alt-text.generate"}), 403, "forbidden")
+    assert api.spend(key="order-1").json() == spent
+    assert api.post(f"spends/{spent['id']}/refund").status_code == 200
+    assert ledger.balance(organization, now=timezone.now()).total == 50
+
+
+def test_a_key_cannot_touch_another_organization(api, organization):
+    other = Organization.objects.create(name="Other")
+    foreign = ledger.spend(other, "alt-text.generate", now=timezone.now())
+    held = ledger.hold(other, "alt-text.generate", now=timezone.now())
+    assert_problem(api.spend(organization=other.public_id), 403, "forbidden")
+    assert_problem(api.spend(organization="org_nobody"), 403, "forbidden")
+    assert_problem(api.post(f"spends/{foreign.id}/refund"), 404, "not_found")
+    assert_problem(api.post(f"holds/{held.id}/capture"), 404, "not_found")
+    assert_problem(api.post(f"holds/{held.id}/release"), 404, "not_found")
+    assert Spend.objects.get(pk=foreign.id).refunded_credits == 0
+    assert api.spend(organization=organization.public_id).status_code == 201
+
+
+def test_a_service_key_names_the_organization_and_spends_its_service_only(
+    service_api, organization
+):
+    spent = service_api.spend("background.remove", organization=organization.public_id)
+    assert spent.status_code == 201
+    assert spent.json()["organization"] == organization.public_id
+    body = assert_problem(service_api.spend("background.remove"), 400, "invalid_request")
+    assert body["errors"][0]["field"] == "organization"
+    body = assert_problem(
+        service_api.spend("background.remove", organization="org_nobody"), 400, "invalid_request"
+    )
+    other_action = service_api.spend("alt-text.generate", organization=organization.public_id)
+    assert_problem(other_action, 403, "forbidden")
+    foreign = ledger.spend(organization, "alt-text.generate", now=timezone.now())
+    assert_problem(service_api.post(f"spends/{foreign.id}/refund"), 404, "not_found")
+
+
+def test_the_price_list(api):
+    Action.objects.create(
+        service=Service.objects.first(), code="old.one", name="Old", is_active=False
+    )
+    assert api.get("actions").json() == {
+        "actions": [
+            {
+                "code": "shoppable-images.detect",
+                "service": "Automatic shoppable images",
+                "name": "Detect products",
+                "credits": 1,
+            },
+            {
+                "code": "background.remove",
+                "service": "Background removal",
+                "name": "Remove a background",
+                "credits": 1,
+            },
+            {
+                "code": "rich-text.generate",
+                "service": "Generative rich text",
+                "name": "Generate text",
+                "credits": 1,
+            },
+            {
+                "code": "alt-text.generate",
+                "service": "Image alt text",
+                "name": "Generate alt text",
+                "credits": 1,
+            },
+        ]
+    }
+    assert_problem(api.spend("old.one"), 400, "invalid_request")
+
+
+def test_too_many_requests_are_told_when_to_come_back(api, settings, set_clock):
+    set_clock(MONDAY + timedelta(seconds=50))
+    settings.API_REQUESTS_PER_MINUTE = 2
+    assert [api.get("actions").status_code for _ in range(2)] == [200, 200]
+    response = api.get("actions")
+    assert_problem(response, 429, "rate_limited")
+    assert response.headers["Retry-After"] == "10"
+
+
+def assert_problem(response, status: int, code: str) -> dict:
+    assert response.status_code == status, response.content
+    assert response.headers["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["detail"]
+    return body
+
+
+def assert_untouched(organization: Organization) -> None:
+    assert not organization.spends.exists()
+    assert not Entry.objects.filter(organization=organization).exists()
