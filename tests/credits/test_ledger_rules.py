@@ -1,0 +1,147 @@
+"""What the database itself refuses, and what the audit finds when it is forced."""
+
+import uuid
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from credits import ledger
+from credits.models import Entry, Grant, Organization
+
+HISTORY = [
+    "UPDATE credits_entry SET credits = credits + 1",
+    "UPDATE credits_entry SET reason = 'other'",
+    "DELETE FROM credits_entry",
+    "DELETE FROM credits_spend",
+    "DELETE FROM credits_grant",
+    "DELETE FROM credits_refund",
+    "UPDATE credits_refund SET credits = 9",
+    "UPDATE credits_spend SET credits = 99, quantity = 99",
+    "UPDATE credits_spend SET created_at = now()",
+    "UPDATE credits_spend SET idempotency_key = 'x'",
+    "UPDATE credits_spend SET status = 'held'",
+    "UPDATE credits_spend SET refunded_credits = 99",
+    "UPDATE credits_grant SET amount = amount + 1",
+    "UPDATE credits_grant SET remaining = -1",
+    "UPDATE credits_grant SET remaining = amount + 1",
+    "UPDATE credits_grant SET expires_at = NULL, kind = 'staff', week = NULL",
+    "DELETE FROM credits_organization",
+    "DELETE FROM credits_wallet; DELETE FROM credits_organization",
+]
+
+
+@pytest.fixture
+def spent(organization):
+    result = ledger.spend(organization, "alt-text.generate", quantity=5, now=timezone.now())
+    spend = organization.spends.get(pk=result.id)
+    ledger.refund(spend, credits=2, now=timezone.now())
+    return spend
+
+
+@pytest.mark.parametrize("statement", HISTORY)
+def test_history_cannot_be_rewritten_by_sql(spent, statement):
+    before = list(Entry.objects.values()), list(Grant.objects.values())
+    with (
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert (list(Entry.objects.values()), list(Grant.objects.values())) == before
+
+
+def test_one_weekly_grant_a_week_and_one_grant_a_purchase(spent, organization):
+    weekly = Grant.objects.get()
+    columns = (
+        "organization_id, kind, priority, amount, remaining, starts_at, week, purchase_id, "
+        "created_at"
+    )
+    purchase_id = uuid.uuid4()
+    ledger.grant(
+        organization, 5, kind=Grant.Kind.TOP_UP, purchase_id=purchase_id, now=timezone.now()
+    )
+    for kind, week, purchase in (("weekly", weekly.week, None), ("top_up", None, purchase_id)):
+        with (
+            pytest.raises(DatabaseError, match="unique"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(
+                f"INSERT INTO credits_grant ({columns}) "
+                "VALUES (%s, %s, 1, 5, 5, now(), %s, %s, now())",
+                [organization.pk, kind, week, purchase],
+            )
+
+
+def test_a_purchase_is_granted_once_however_often_it_is_asked_for(organization):
+    purchase_id = uuid.uuid4()
+    grants = {
+        ledger.grant(
+            organization, 500, kind=Grant.Kind.TOP_UP, purchase_id=purchase_id, now=timezone.now()
+        )
+        for _ in range(3)
+    }
+    assert len(grants) == 1
+    assert ledger.balance(organization, now=timezone.now()).by_kind["top_up"] == 500
+
+
+def test_an_adjustment_is_made_once_however_often_it_is_sent(organization, staff):
+    for credits in (30, -10):
+        adjustment_id = uuid.uuid4()
+        for _ in range(2):
+            ledger.adjust(
+                organization,
+                credits,
+                reason="once",
+                actor=staff,
+                now=timezone.now(),
+                adjustment_id=adjustment_id,
+            )
+    assert ledger.balance(organization, now=timezone.now()).total == 70
+
+
+def test_an_adjustment_never_takes_more_than_there_is(organization, staff):
+    with pytest.raises(ledger.OutOfCredits) as caught:
+        ledger.adjust(organization, -51, reason="all", actor=staff, now=timezone.now())
+    assert (caught.value.required, caught.value.available) == (51, 50)
+    assert not Entry.objects.exists()
+
+
+def test_a_naive_moment_is_refused(organization):
+    with pytest.raises(ValueError, match="aware"):
+        ledger.spend(
+            organization, "alt-text.generate", now=timezone.now().replace(tzinfo=None)
+        )
+
+
+def test_a_sound_ledger_passes_its_check(spent):
+    out = StringIO()
+    call_command("check_ledger", stdout=out)
+    assert "sound" in out.getvalue()
+
+
+FORGERIES = {
+    "grants": "UPDATE credits_grant SET remaining = remaining - 1",
+    "entries": "UPDATE credits_entry SET remaining_after = remaining_after + 1 WHERE seq = 1",
+    "sequences": "UPDATE credits_wallet SET entry_seq = entry_seq + 1",
+    "owners": "UPDATE credits_grant SET organization_id = {other}",
+    "spends": "UPDATE credits_spend SET refunded_credits = 1",
+}
+
+
+@pytest.mark.parametrize("check", FORGERIES)
+def test_the_check_names_the_row_that_is_off(spent, check):
+    other = Organization.objects.create(name="Other")
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(FORGERIES[check].format(other=other.pk))
+        cursor.execute("SET session_replication_role = DEFAULT")
+    errors = StringIO()
+    with pytest.raises(CommandError, match="off"):
+        call_command("check_ledger", stderr=errors)
+    assert f"{check}:" in errors.getvalue()
+    assert str(spent.pk if check == "spends" else "") in errors.getvalue()

@@ -1,0 +1,147 @@
+"""Monday 00:00 UTC: leftovers lapse, the new bundle is there, bought credits stay."""
+
+import uuid
+from datetime import date, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from credits import ledger
+from credits.models import Entry, Grant, Organization
+from tests.credits.conftest import MONDAY
+from tests.credits.test_spends import entries
+
+WEEK = timedelta(days=7)
+LAST_MOMENT = MONDAY - timedelta(microseconds=1)
+
+
+def total(organization, at):
+    return ledger.balance(organization, now=at).total
+
+
+def test_the_boundary_is_exact_to_the_microsecond(api, organization, set_clock):
+    set_clock(LAST_MOMENT)
+    assert api.spend(quantity=50).status_code == 201
+    assert api.spend().status_code == 402
+    set_clock(MONDAY)
+    assert api.spend(quantity=50).status_code == 201
+    assert api.spend().json()["next_refill"]["at"] == "2026-11-30T00:00:00Z"
+    weeks = organization.grants.order_by("week").values_list("week", flat=True)
+    assert list(weeks) == [date(2026, 11, 16), date(2026, 11, 23)]
+
+
+def test_leftovers_lapse_and_bought_credits_stay(api, organization, set_clock):
+    set_clock(LAST_MOMENT)
+    ledger.grant(
+        organization, 500, kind=Grant.Kind.TOP_UP, purchase_id=uuid.uuid4(), now=LAST_MOMENT
+    )
+    api.spend(quantity=10)
+    assert ledger.balance(organization, now=LAST_MOMENT).by_kind == {
+        "weekly": 40,
+        "top_up": 500,
+        "staff": 0,
+    }
+    assert ledger.balance(organization, now=MONDAY).by_kind == {
+        "weekly": 50,
+        "top_up": 500,
+        "staff": 0,
+    }
+    set_clock(MONDAY)
+    api.spend(quantity=51)
+    assert ledger.balance(organization, now=MONDAY).by_kind["top_up"] == 499
+    assert ("expire", -40) in [entry[1:] for entry in entries(organization)]
+
+
+def test_an_idle_organization_costs_nothing_and_loses_nothing(organization):
+    assert total(organization, MONDAY + 10 * WEEK) == 50
+    assert sum(ledger.refill(now=MONDAY + 10 * WEEK)) == 0
+    assert Entry.objects.count() == 0
+
+
+def test_refill_writes_what_the_calendar_says_and_only_once(organization):
+    others = [Organization.objects.create(name=f"Other {n}", weekly_credits=n) for n in range(5)]
+    ledger.spend(organization, "alt-text.generate", now=LAST_MOMENT)
+    ledger.spend(others[3], "alt-text.generate", now=LAST_MOMENT)
+    assert list(ledger.refill(now=MONDAY, chunk=1)) == [1, 1]
+    assert list(ledger.refill(now=MONDAY, chunk=1)) == []
+    assert entries(organization)[2:] == [(3, "expire", -49), (4, "grant", 50)]
+    assert [grant.week for grant in others[3].grants.all()] == [
+        date(2026, 11, 16),
+        date(2026, 11, 23),
+    ]
+    assert not others[4].entries.exists()
+    assert list(ledger.refill(now=MONDAY + WEEK)) == []
+
+
+def test_refill_gives_no_empty_bundle(organization):
+    ledger.spend(organization, "alt-text.generate", now=LAST_MOMENT)
+    ledger.change_bundle(organization, 0, now=LAST_MOMENT)
+    assert sum(ledger.refill(now=MONDAY)) == 1
+    assert entries(organization)[2:] == [(3, "expire", -49)]
+    assert total(organization, MONDAY) == 0
+
+
+def history(organization):
+    """The ledger without the ids and hours that differ from one telling to the next."""
+    return [
+        (entry.seq, entry.kind, entry.credits, entry.remaining_after, entry.grant.week)
+        for entry in organization.entries.order_by("seq").select_related("grant")
+    ]
+
+
+@pytest.mark.parametrize("worker", ["dead", "alive", "twice", "late"])
+def test_three_mondays_tell_the_same_ledger_whatever_the_worker_does(organization, worker):
+    for week in range(3):
+        monday = MONDAY + week * WEEK
+        if worker in ("alive", "twice"):
+            sum(ledger.refill(now=monday))
+        if worker == "twice":
+            sum(ledger.refill(now=monday + timedelta(minutes=20)))
+        ledger.spend(organization, "alt-text.generate", quantity=7, now=monday + WEEK / 2)
+        if worker == "late":
+            sum(ledger.refill(now=monday + WEEK / 2))
+    assert [(kind, credits) for _, kind, credits, _, _ in history(organization)] == [
+        ("grant", 50),
+        ("spend", -7),
+        ("expire", -43),
+        ("grant", 50),
+        ("spend", -7),
+        ("expire", -43),
+        ("grant", 50),
+        ("spend", -7),
+    ]
+
+
+def test_a_bundle_change_counts_from_the_next_monday(organization):
+    ledger.change_bundle(organization, 10, now=LAST_MOMENT)
+    assert total(organization, LAST_MOMENT) == 50
+    assert total(organization, MONDAY) == 10
+
+
+def test_balance_at_a_past_moment_is_what_it_was(organization, staff):
+    ledger.spend(organization, "alt-text.generate", quantity=5, now=MONDAY + timedelta(hours=1))
+    ledger.adjust(
+        organization, 7, reason="help", actor=staff, now=MONDAY + timedelta(hours=2),
+        expires_at=MONDAY + timedelta(hours=4),
+    )  # fmt: skip
+    ledger.spend(organization, "alt-text.generate", quantity=50, now=MONDAY + timedelta(hours=3))
+    Organization.objects.update(created_at=MONDAY - WEEK)
+    organization.refresh_from_db()
+    moments = {
+        -1: 50, 0: 50, 1: 45, 2: 52, 3: 2, 4: 0,
+    }  # fmt: skip
+    assert {
+        hours: ledger.balance_at(organization, at=MONDAY + timedelta(hours=hours)).total
+        for hours in moments
+    } == moments
+
+
+def test_the_refill_command_shows_progress_and_takes_a_moment(organization):
+    ledger.spend(organization, "alt-text.generate", now=LAST_MOMENT)
+    out = StringIO()
+    call_command("refill", now="2026-11-23T00:00:00Z", stdout=out)
+    assert "week of 2026-11-23" in out.getvalue()
+    assert "1 organizations refilled" in out.getvalue()
+    with pytest.raises(CommandError, match="2026-11-30T00:00:00Z"):
+        call_command("refill", now="Monday")
