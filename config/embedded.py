@@ -37,7 +37,7 @@ from config.processes import (
     Processes,
     claim,
     last_line,
-    stop_process,
+    stop_leftover,
     write_private,
 )
 
@@ -289,8 +289,7 @@ def _stop_unrecorded(data: Path) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         if str(data) in process.cmdline():
-            print(f"Stopping PostgreSQL (process {pid}), left by a killed run.")
-            stop_process(pid, signal.SIGINT)
+            stop_leftover("PostgreSQL", pid, signal.SIGINT)
         elif process.name() != "postgres":
             pid_file.unlink()  # Its number belongs to somebody else by now.
 

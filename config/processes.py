@@ -52,9 +52,9 @@ class Child:
 class Processes:
     """The children of one owner; `record` is kept true at every start and stop."""
 
-    def __init__(self, record: Path) -> None:
-        self.stop_asked = False
+    def __init__(self, record: Path, stop_asked: Callable[[], bool] = lambda: False) -> None:
         self._record = record
+        self._stop_asked = stop_asked
         self._children: list[Child] = []
 
     def start(
@@ -107,7 +107,7 @@ class Processes:
 
     def check(self, *, ending: subprocess.Popen[bytes] | None = None) -> None:
         """Raise `StopAsked`, or `Problem` when a child other than `ending` has ended."""
-        if self.stop_asked:
+        if self._stop_asked():
             raise StopAsked
         for child in self._children:
             if child.process is not ending and child.process.poll() is not None:
@@ -134,8 +134,10 @@ class Processes:
 
 
 @contextlib.contextmanager
-def claim(home: Path, owner: str) -> Iterator[Processes]:
-    """Own `home` and the processes started in it until the block ends.
+def claim(
+    home: Path, owner: str, *, stop_asked: Callable[[], bool] = lambda: False
+) -> Iterator[Processes]:
+    """Own `home` and the processes started in it until the block ends, or `stop_asked()`.
 
     Stops what a killed earlier owner left there. Raises `AlreadyClaimed` while another owner lives.
     """
@@ -145,13 +147,16 @@ def claim(home: Path, owner: str) -> Iterator[Processes]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise AlreadyClaimed(f"{lock.read() or 'Another process'} is using {home}.") from None
+            raise AlreadyClaimed(
+                f"{lock.read() or 'Another process'} is running already and uses {home}. "
+                "End it first."
+            ) from None
         lock.truncate(0)
         lock.write(f"{owner} (process {os.getpid()})")
         lock.flush()
         record = home / "processes.json"
         stop_leftovers(record)
-        processes = Processes(record)
+        processes = Processes(record, stop_asked)
         try:
             yield processes
         finally:
@@ -165,13 +170,14 @@ def stop_leftovers(record: Path) -> None:
         started_at = _started_at(leftover.pid)
         # A little play, because start times are kept relative to a clock that may be set.
         if started_at is not None and abs(started_at - leftover.started_at) < 2:
-            print(f"Stopping {leftover.name} (process {leftover.pid}), left by a killed run.")
-            stop_process(leftover.pid, leftover.stop_signal)
+            stop_leftover(leftover.name, leftover.pid, leftover.stop_signal)
 
 
-def stop_process(pid: int, stop_signal: int, *, stop_seconds: float = 30) -> None:
+def stop_leftover(name: str, pid: int, stop_signal: int, *, stop_seconds: float = 30) -> None:
     """Stop a process that is not our child; kill its session when it takes too long."""
     import psutil
+
+    print(f"Stopping {name} (process {pid}), left by a killed run.", flush=True)
 
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)

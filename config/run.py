@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from typing import Any
 
 from config import embedded
@@ -23,9 +24,12 @@ READY_SECONDS = 120
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    stop = threading.Event()
+    # Only note the wish: so a signal never cuts the starting or stopping of a process in two.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
     try:
-        with claim(VAR_DIR, "make run") as processes:
-            _listen_for_stop(processes)
+        with claim(VAR_DIR, "make run", stop_asked=stop.is_set) as processes:
             with contextlib.suppress(StopAsked):
                 _run(processes)
             print("\nStopping.", flush=True)
@@ -35,19 +39,9 @@ def main() -> int:
     return 0
 
 
-def _listen_for_stop(processes: Processes) -> None:
-    """Only note the wish: a signal then never cuts the starting or stopping of a process in two."""
-
-    def ask(*_: object) -> None:
-        processes.stop_asked = True
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, ask)
-
-
 def _run(processes: Processes) -> None:
     port = _port()
-    _say("Starting PostgreSQL and Valkey")
+    _say("Starting the database and the message broker")
     with embedded.serving(processes):
         _say("Preparing the database")
         _manage(processes, "migrate", "--no-input")
@@ -120,6 +114,8 @@ def _say(step: str) -> None:
 
 
 def _welcome(demo: dict[str, Any]) -> str:
+    from django.conf import settings
+
     base, staff, customer = demo["base_url"], demo["staff"], demo["customer"]
     return f"""
 Credits is running. Ctrl-C stops it, and the data stays.
@@ -137,6 +133,7 @@ Spend a credit:
 -H "Content-Type: application/json" -H "Idempotency-Key: try-$(date +%s)" \
 -d '{{"action": "alt-text.generate"}}'
 
+{"Payments are pretended, as no Stripe key is set." if settings.STRIPE_SANDBOX else ""}
 All of this is in {VAR_DIR / "demo.json"}, and what the processes say is in {LOGS}.
 """
 

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.test import Client
 
 from config import embedded
-from config.processes import claim
+from config.processes import AlreadyClaimed, claim, stop_leftovers
 
 TEMPORARY = "credits-tests-"
 # What a developer has set for other purposes; the tests must not talk to the real Stripe.
@@ -46,6 +46,7 @@ def _servers() -> Iterator[None]:
         _remove_leftover(leftover)
     home = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=_temporary_root()))
     home.chmod(0o711)
+    os.environ["VAR_DIR"] = str(home)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, home)
         processes = stack.enter_context(claim(home, "pytest"))
@@ -61,9 +62,12 @@ def _temporary_root() -> str:
 
 def _remove_leftover(home: Path) -> None:
     """Stop the servers of a killed test run and remove its folder; leave a living one alone."""
-    if home.stat().st_uid == os.geteuid():
-        with contextlib.suppress(embedded.AlreadyClaimed), claim(home, "pytest"):
-            shutil.rmtree(home)
+    with contextlib.suppress(AlreadyClaimed, FileNotFoundError):
+        if home.stat().st_uid == os.geteuid():
+            with claim(home, "pytest"):
+                for record in home.glob("*/processes.json"):
+                    stop_leftovers(record)
+                shutil.rmtree(home)
 
 
 def _choose_valkey_database() -> None:
@@ -117,4 +121,4 @@ def admin(sign_in: Callable[..., Client]) -> Client:
 
 @pytest.fixture
 def committed_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
-    """A database whose commits are real, for threads and servers; the migrations' rows are there."""
+    """A database whose commits are real, for threads and servers, with the migrations' rows."""

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config.celery import app as celery_app
 
-SCREENSHOTS = django_settings.VAR_DIR / "screenshots"
+SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 DESKTOP = {"width": 1200, "height": 800}
 PHONE = {"width": 360, "height": 740}
 TIMEOUT_MS = 15_000
