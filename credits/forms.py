@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from credits.models import Action, ApiKey
 
 
-class ActionsField(forms.ModelMultipleChoiceField):
+class ActionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, action: Action) -> str:
         return f"{action.name} ({action.code})"
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from credits.models import Organization, User
 from credits.models.ledger import id_field
 from credits.models.organizations import MAX_CREDITS
-from topups.money import format_amount
+from topups.money import format_amount, format_rate
 
 # Stripe takes amounts of up to eight digits (https://docs.stripe.com/currencies).
 MAX_AMOUNT_MINOR = 99_999_999
@@ -63,6 +63,10 @@ class Plan(models.Model):
     @property
     def price(self) -> str:
         return format_amount(self.amount_minor, self.currency)
+
+    @property
+    def price_per_credit(self) -> str:
+        return format_rate(self.amount_minor, self.credits, self.currency)
 
 
 class Purchase(models.Model):

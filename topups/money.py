@@ -15,7 +15,22 @@ def format_amount(amount_minor: int, currency: str) -> str:
     case, as Stripe has them.
     """
     decimals = _decimals(currency)
-    amount = f"{amount_minor / 10**decimals:,.{decimals}f}"
+    return _with_currency(f"{amount_minor / 10**decimals:,.{decimals}f}", currency)
+
+
+def format_rate(amount_minor: int, credits: int, currency: str) -> str:
+    """What one credit costs, to at most a hundredth of the smallest unit.
+
+    `format_rate(3600, 2000, "usd")` is `$0.018`.
+    """
+    decimals = _decimals(currency)
+    rate = f"{amount_minor / 10**decimals / credits:,.{decimals + 2}f}"
+    for _ in range(2):
+        rate = rate.removesuffix("0")
+    return _with_currency(rate.removesuffix("."), currency)
+
+
+def _with_currency(amount: str, currency: str) -> str:
     symbol = _SYMBOLS.get(currency)
     return f"{symbol}{amount}" if symbol else f"{amount} {currency.upper()}"
 

@@ -43,13 +43,22 @@ def top_up(request: SignedInRequest) -> HttpResponseBase:
     now = timezone.now()
     if form.is_valid():
         return _start(request, form, now)
+    plans = list(Plan.objects.filter(is_active=True))
     context = {
         "form": form,
-        "plans": Plan.objects.filter(is_active=True),
+        "plans": plans,
+        "best_value": _best_value(plans),
         "standings": [_standing(organization, now) for organization in form.organizations.values()],
         "next_refill_at": ledger.next_refill_at(now),
     }
     return render(request, "topups/top_up.html", context, status=400 if form.errors else 200)
+
+
+def _best_value(plans: list[Plan]) -> Plan | None:
+    """The plan whose credits cost least, where all of several can be compared."""
+    if len(plans) < 2 or len({plan.currency for plan in plans}) > 1:
+        return None
+    return min(plans, key=lambda plan: plan.amount_minor / plan.credits)
 
 
 def _start(request: SignedInRequest, form: TopUpForm, now: datetime) -> HttpResponseBase:
