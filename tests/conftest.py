@@ -35,6 +35,8 @@ def _prepare_environment() -> None:
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ["ENV_FILE"] = ""
+    # As many real connections at once as the concurrency tests have threads, and some to spare.
+    os.environ["DATABASE_POOL_SIZE"] = "64"
 
 
 @contextlib.contextmanager

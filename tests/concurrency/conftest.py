@@ -1,0 +1,50 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+START_SECONDS = 30
+
+
+@pytest.fixture
+def web_server(committed_db: None) -> Iterator[str]:
+    """The web server as it runs in production, two processes on the test's database; its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    database = {key: quote(str(value)) for key, value in connection.settings_dict.items() if value}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+        "REDIS_URL": settings.REDIS_URL,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PORT": str(port),
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"]
+    with subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR) as process:
+        try:
+            _wait_for(f"{url}/health/", process)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    pytest.fail("The web server did not start.")
