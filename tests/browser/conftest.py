@@ -10,11 +10,8 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from config.celery import app as celery_app
-
 SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 DESKTOP = {"width": 1200, "height": 800}
-PHONE = {"width": 360, "height": 740}
 TIMEOUT_MS = 15_000
 # Root needs the first; the others keep the browser from talking to anybody but us.
 ARGUMENTS = [
@@ -49,12 +46,12 @@ def _chromium() -> str:
 
 
 @pytest.fixture
-def site(committed_db, live_server, settings, monkeypatch) -> str:
+def site(committed_db, live_server, settings) -> str:
     """The address of the running program, which takes itself and its sandbox to be there."""
     settings.BASE_URL = live_server.url
     settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"
     settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
-    monkeypatch.setattr(celery_app.conf, "task_always_eager", True)
+    settings.CELERY_TASK_ALWAYS_EAGER = True
     cache.clear()
     return live_server.url
 
@@ -63,7 +60,7 @@ def site(committed_db, live_server, settings, monkeypatch) -> str:
 def open_page(
     browser: Browser, site: str, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """Opens pages as a new visitor each, `open_page(viewport=PHONE, color_scheme="dark")`.
+    """Opens pages as a new visitor each, `open_page(color_scheme="dark")`.
 
     Every page is photographed at the end of its test, and an error in a script fails the test.
     """
@@ -75,7 +72,7 @@ def open_page(
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
-        page.on("pageerror", script_errors.append)
+        page.on("pageerror", lambda error: script_errors.append(error))
         return page
 
     yield open_page
