@@ -105,7 +105,7 @@ class Strict(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
             raise serializers.ValidationError(
-                {name: serializers.ErrorDetail("", code="parameter_unknown") for name in unknown}
+                {name: [serializers.ErrorDetail("", code="parameter_unknown")] for name in unknown}
             )
         return super().to_internal_value(data)
 

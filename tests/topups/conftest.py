@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from buying import Customer, make_purchase, signed
+from django.test import Client
+
+from credits.models import Membership, Organization, User
+from topups.models import Plan, Purchase
+
+
+@pytest.fixture
+def make_customer(db: None) -> Callable[..., Customer]:
+    def make_customer(name: str, organization: Organization | None = None) -> Customer:
+        organization = organization or Organization.objects.create(name=name.capitalize())
+        user = User.objects.create_user(f"{name}@example.com")
+        Membership.objects.create(organization=organization, user=user)
+        return Customer(user, organization)
+
+    return make_customer
+
+
+@pytest.fixture
+def customer(make_customer: Callable[..., Customer]) -> Customer:
+    return make_customer("acme")
+
+
+@pytest.fixture
+def plan(db: None) -> Plan:
+    return Plan.objects.get(credits=500)
+
+
+@pytest.fixture
+def pending(customer: Customer, plan: Plan) -> Purchase:
+    """A purchase whose customer is on Stripe's page."""
+    return make_purchase(customer, plan, stripe_session_id="cs_test_known")
+
+
+@pytest.fixture
+def deliver(client: Client) -> Callable[..., int]:
+    """Sends an event to the webhook and returns the status it answers."""
+
+    def deliver(event: object, **signing: Any) -> int:
+        client.raise_request_exception = False
+        return client.post("/stripe/webhook/", **signed(event, **signing)).status_code
+
+    return deliver
+
+
+@pytest.fixture
+def site(committed_db: None, live_server, settings) -> str:
+    """The whole program served over HTTP, its sandbox included; workers are down."""
+    settings.BASE_URL = live_server.url
+    settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"
+    return live_server.url
+
+
+@pytest.fixture
+def worker(settings) -> None:
+    """A worker that does each task at once."""
+    settings.CELERY_TASK_ALWAYS_EAGER = True
