@@ -81,15 +81,16 @@ UNFOLD: dict[str, Any] = {
     "LOGIN": {"form": "credits.accounts.AdminLoginForm"},
     "SIDEBAR": {"navigation": navigation},
     "STYLES": [_stylesheet],
-    # Tailwind's indigo, the accent of the customers' pages.
+    # Tailwind's indigo, the accent of the customers' pages. In the dark, links take 500: it is a
+    # step lighter here, so that they can be read.
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.314)",
             "100": "oklch(93% .034 272.788)",
             "200": "oklch(87% .065 274.039)",
             "300": "oklch(78.5% .115 274.713)",
-            "400": "oklch(67.3% .182 276.935)",
-            "500": "oklch(58.5% .233 277.117)",
+            "400": "oklch(72.9% .149 275.825)",
+            "500": "oklch(67.3% .182 276.935)",
             "600": "oklch(51.1% .262 276.966)",
             "700": "oklch(45.7% .24 277.023)",
             "800": "oklch(39.8% .195 277.366)",

@@ -99,14 +99,17 @@ _set_up()
 
 @pytest.fixture
 def sign_in(db: None) -> Callable[..., Client]:
-    """Signs a new member of staff in to the admin; `client.user` is who it is."""
+    """Signs a new member of staff in to the admin, of a group if one has the name given.
+
+    `client.user` is who it is.
+    """
     from django.contrib.auth.models import Group
 
     from credits.models import User
 
-    def sign_in(group: str | None = None, **fields: bool) -> Client:
-        user = User.objects.create_user(f"{group}@credits.test", is_staff=True, **fields)
-        user.groups.set(Group.objects.filter(name=group))
+    def sign_in(name: str, **fields: bool) -> Client:
+        user = User.objects.create_user(f"{name}@credits.test", is_staff=True, **fields)
+        user.groups.set(Group.objects.filter(name=name))
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         client.user = user
@@ -118,7 +121,7 @@ def sign_in(db: None) -> Callable[..., Client]:
 @pytest.fixture
 def admin(sign_in: Callable[..., Client]) -> Client:
     """A superuser in the admin."""
-    return sign_in(is_superuser=True)
+    return sign_in("superuser", is_superuser=True)
 
 
 @pytest.fixture

@@ -67,6 +67,16 @@ class ApiKeyAdmin(ModelAdmin):
     def status(self, key: ApiKey) -> str:
         return key_status(key, timezone.now())
 
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """With one way to save: each ends on the page that shows the secret."""
+        one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **one_way})
+
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool
     ) -> None:

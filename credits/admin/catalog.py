@@ -15,12 +15,10 @@ from credits.models import Action, Service, Wording
 class ActionInline(TabularInline):
     model = Action
     fields = ("code", "name", "credits", "is_active")
+    readonly_fields = ("code",)
     extra = 0
     can_delete = False
-    show_change_link = True
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return ("code",)
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -4,6 +4,7 @@ from django.contrib import admin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
+from credits.admin.overview import why
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
 ORGANIZATION = ("organization", AutocompleteSelectFilter)
@@ -88,8 +89,7 @@ class EntryAdmin(LedgerAdmin):
         "signed_credits",
         "remaining_after",
         "grant_link",
-        "actor",
-        "reason",
+        "why",
     )
     list_filter = ("kind", ORGANIZATION, CREATED)
     list_select_related = ("organization", "grant", "spend__action", "actor")
@@ -109,6 +109,10 @@ class EntryAdmin(LedgerAdmin):
     @admin.display(description="grant")
     def grant_link(self, entry: Entry) -> str:
         return link(entry.grant)
+
+    @admin.display(description="why")
+    def why(self, entry: Entry) -> str | None:
+        return why(entry)
 
 
 @admin.register(Wallet)

@@ -21,7 +21,9 @@ from credits.models import Membership, Organization
 
 class MembershipInline(TabularInline):
     model = Membership
+    verbose_name = "member"
     verbose_name_plural = "members"
+    hide_title = True
     autocomplete_fields = ("user",)
     fields = ("user", "role")
     extra = 0

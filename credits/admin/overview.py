@@ -53,12 +53,13 @@ class Overview:
 
 
 def _table(headers: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:
-    shown = [[localize(_or_dash(cell), use_l10n=True) for cell in row] for row in rows]
-    return {"headers": list(headers), "rows": shown}
+    return {"headers": list(headers), "rows": [[_cell(cell) for cell in row] for row in rows]}
 
 
-def _or_dash(cell: Any) -> Any:
-    return "-" if cell in (None, "") else cell
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_html('<span class="moment">{}</span>', localize(value))
+    return "-" if value in (None, "") else value
 
 
 def _kind(grant: Grant) -> str:
@@ -88,14 +89,23 @@ def _untouched_row(bundle: int, lapses_at: datetime) -> list[Any]:
 
 def _spend_row(spend: Spend) -> list[Any]:
     return [
-        link(spend, localize(spend.created_at)),
-        spend.action.code,
+        spend.created_at,
+        link(spend, spend.action.code),
         _number(spend.quantity),
-        _number(spend.credits),
+        _kept(spend),
         label(spend.get_status_display(), SPEND_LABELS.get(spend.status, "")),
         spend.reference,
         _number(spend.balance_after),
     ]
+
+
+def _kept(spend: Spend) -> str:
+    taken = _number(spend.credits)
+    if back := spend.released_credits + spend.refunded_credits:
+        return format_html(
+            '{} <span class="text-subtle">({} given back)</span>', taken, f"{back:,}"
+        )
+    return taken
 
 
 def _entry_row(entry: Entry) -> list[Any]:
@@ -106,15 +116,16 @@ def _entry_row(entry: Entry) -> list[Any]:
         _number(entry.credits, "+"),
         _number(entry.remaining_after),
         _kind(entry.grant),
-        _why(entry),
+        why(entry),
     ]
 
 
-def _why(entry: Entry) -> str | None:
+def why(entry: Entry) -> str | None:
+    """The spend an entry belongs to, or the reason and name that staff gave for it."""
     if entry.spend:
         return link(entry.spend, entry.spend.action.code)
     if entry.actor:
-        return format_html("{} <span>by {}</span>", entry.reason, entry.actor)
+        return format_html('{}<br><span class="text-subtle">{}</span>', entry.reason, entry.actor)
     return entry.reason
 
 

@@ -18,8 +18,6 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from credits.admin.base import ModelAdmin
 from credits.models import Membership, User
 
-SUPERUSER_FIELDS = ("is_superuser", "user_permissions")
-
 
 class LowerCaseEmail:
     def clean_email(self) -> str:
@@ -39,7 +37,9 @@ class ChangeUserForm(LowerCaseEmail, UserChangeForm):
 
 class OrganizationInline(TabularInline):
     model = Membership
+    verbose_name = "organization"
     verbose_name_plural = "organizations"
+    hide_title = True
     autocomplete_fields = ("organization",)
     fields = ("organization", "role")
     extra = 0
@@ -55,15 +55,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     autocomplete_fields = ("groups",)
-    filter_horizontal = ("user_permissions",)
+    filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     inlines = (OrganizationInline,)
     fieldsets = (
         (None, {"fields": ("email", "password", "first_name", "last_name")}),
-        (
-            "What they may do",
-            {"fields": ("is_active", "is_staff", "groups", *SUPERUSER_FIELDS)},
-        ),
+        ("What they may do", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
@@ -72,8 +69,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Only superusers make superusers, or give rights past the groups."""
-        extra = () if request.user.is_superuser else SUPERUSER_FIELDS
+        """Only superusers make superusers."""
+        extra = () if request.user.is_superuser else ("is_superuser",)
         return (*self.readonly_fields, *extra)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
