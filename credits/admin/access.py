@@ -78,18 +78,18 @@ class ApiKeyAdmin(ModelAdmin):
         return super().add_view(request, form_url, {**(extra_context or {}), **one_way})
 
     def save_model(
-        self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool
+        self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
     ) -> None:
         if change:
             return super().save_model(request, obj, form, change)
         asked = {**form.cleaned_data, "created_by": request.user}
         key, secret = access.create_key(**asked)
         obj.pk = key.pk
-        obj.secret = secret  # type: ignore[attr-defined]
+        obj.secret = secret
         return None
 
     def response_add(
-        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Show the secret in this one answer: it is in no address, session or table."""
         title = f"The key “{obj.name}” is made"

@@ -17,11 +17,15 @@ from unfold.widgets import (
 
 from credits import ledger
 from credits.admin.base import change_url
-from credits.models import Entry, Organization
+from credits.models import Entry, Organization, User
 from credits.models.organizations import MAX_CREDITS
 
 if TYPE_CHECKING:
     from credits.admin.organizations import OrganizationAdmin
+
+
+class StaffRequest(HttpRequest):
+    user: User
 
 
 class AdjustForm(forms.Form):
@@ -75,7 +79,7 @@ class AdjustForm(forms.Form):
 
 
 def adjust_view(
-    model_admin: "OrganizationAdmin", request: HttpRequest, organization: Organization
+    model_admin: "OrganizationAdmin", request: StaffRequest, organization: Organization
 ) -> HttpResponse:
     """Show the form; adjust and log when it is right, both or neither."""
     now = timezone.now()
@@ -99,7 +103,7 @@ def adjust_view(
 
 def _adjust(
     model_admin: "OrganizationAdmin",
-    request: HttpRequest,
+    request: StaffRequest,
     organization: Organization,
     form: AdjustForm,
 ) -> bool:
@@ -119,7 +123,7 @@ def _adjust(
 
 
 def _tell(
-    request: HttpRequest, organization: Organization, credits: int, made: bool, now: datetime
+    request: StaffRequest, organization: Organization, credits: int, made: bool, now: datetime
 ) -> None:
     left = ledger.balance(organization, now=now).total
     if made:

@@ -24,7 +24,7 @@ from credits.models import ApiKey
 COUNTED_ROWS = 10_000
 
 
-class CappedPaginator(Paginator):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Pages through the first `COUNTED_ROWS` rows, so that no list counts a table of millions.
 
     Whatever lies beyond is found by search and filters, not by turning pages.
@@ -32,7 +32,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list[:COUNTED_ROWS].count()
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows[:COUNTED_ROWS].count()
 
 
 class ChangeList(UnfoldChangeList):
@@ -77,7 +78,7 @@ class ModelAdmin(UnfoldModelAdmin):
         return ChangeList
 
     def save_model(
-        self, request: HttpRequest, obj: Model, form: "ModelForm[Any]", change: bool
+        self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
     ) -> None:
         """Write what the form changed and nothing else: the row may have moved on meanwhile."""
         if change:

@@ -1,5 +1,7 @@
 """The ledger: read here by everybody, written here by nobody."""
 
+from typing import Any
+
 from django.contrib import admin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
@@ -12,9 +14,9 @@ CREATED = ("created_at", DayRangeFilter)
 
 
 class LedgerAdmin(ReadOnlyAdmin):
-    list_select_related = ("organization",)
-    list_filter = (ORGANIZATION, CREATED)
-    search_fields = ("organization__name", "organization__public_id__exact")
+    list_select_related: tuple[str, ...] = ("organization",)
+    list_filter: tuple[Any, ...] = (ORGANIZATION, CREATED)
+    search_fields: tuple[str, ...] = ("organization__name", "organization__public_id__exact")
 
     @admin.display(description="organization", ordering="organization__name")
     def organization_link(self, row: "Grant | Spend | Refund | Entry | Wallet") -> str:

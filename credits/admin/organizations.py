@@ -99,7 +99,7 @@ class OrganizationAdmin(ModelAdmin):
         )
 
     def save_model(
-        self, request: HttpRequest, obj: Organization, form: "ModelForm[Any]", change: bool
+        self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
     ) -> None:
         if change and "weekly_credits" in form.changed_data:
             ledger.change_bundle(obj, obj.weekly_credits, now=timezone.now())
@@ -118,7 +118,7 @@ class OrganizationAdmin(ModelAdmin):
         permissions=["adjust"],
         variant=ActionVariant.PRIMARY,
     )
-    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def adjust(self, request: adjusting.StaffRequest, object_id: str) -> HttpResponse:
         return adjusting.adjust_view(self, request, self.object_or_404(request, object_id))
 
     @action(description="Suspend", icon="block", permissions=["change"])

@@ -46,7 +46,7 @@ class OrganizationInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     form = ChangeUserForm
     add_form = AddUserForm
     change_password_form = AdminPasswordChangeForm
@@ -82,7 +82,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return False
 
     def save_model(
-        self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool
+        self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
     ) -> None:
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
@@ -105,7 +105,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
 
 
