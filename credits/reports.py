@@ -70,11 +70,12 @@ def usage(
     Credits are what the spends kept: refunds and the released part of holds are left out.
     """
     kept = F("credits") - F("released_credits") - F("refunded_credits")
-    return list(
-        organization.spends.filter(
+    return [
+        dict(row)
+        for row in organization.spends.filter(
             status=Spend.Status.SPENT, created_at__gte=start, created_at__lt=end
         )
         .values(name=USAGE_GROUPS[by])
         .annotate(spends=Count("*"), quantity=Sum("quantity"), credits=Sum(kept))
         .order_by("name")
-    )
+    ]

@@ -1,6 +1,7 @@
 """What every call of the API shares."""
 
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.http import Http404
@@ -24,14 +25,15 @@ _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}")
 class AlwaysJson(BaseContentNegotiation):
     """JSON whatever the `Accept` header says, as the API has nothing else to offer."""
 
-    def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         is_json = request.content_type.split(";")[0].strip().lower() == "application/json"
-        return parsers[0] if is_json else None
+        return next(iter(parsers)) if is_json else None
 
     def select_renderer(
-        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type or ""
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type or ""
 
 
 class ApiView(APIView):
@@ -46,7 +48,7 @@ class ApiView(APIView):
 
 def access_of(request: Request) -> Access:
     """The key of an authenticated request and what it may do."""
-    assert isinstance(request.auth, Access)  # noqa: S101 HasApiKey has seen to it.
+    assert isinstance(request.auth, Access)
     return request.auth
 
 
@@ -80,7 +82,9 @@ def _named_organization(public_id: str | None) -> Organization:
         raise exceptions.ValidationError({"organization": [message]})
     organization = Organization.objects.filter(public_id=public_id).first()
     if organization is None:
-        message = "There is no such organization. Its id starts with org_ and is shown in the admin."
+        message = (
+            "There is no such organization. Its id starts with org_ and is shown in the admin."
+        )
         raise exceptions.ValidationError({"organization": [message]})
     return organization
 

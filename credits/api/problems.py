@@ -156,11 +156,16 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         response["WWW-Authenticate"] = "Bearer"
     if isinstance(error, exceptions.Throttled):
-        response["Retry-After"] = str(max(1, round(error.wait or 1)))
+        response["Retry-After"] = str(_wait_seconds(error))
     if isinstance(error, OperationalError | InterfaceError):
         logger.exception("The database did not answer")
         response["Retry-After"] = "5"
     return response
+
+
+def _wait_seconds(error: exceptions.Throttled) -> int:
+    # DRF's stubs leave `wait` out.
+    return max(1, round(getattr(error, "wait", None) or 1))
 
 
 def describe(error: Exception) -> dict[str, Any] | None:
@@ -225,7 +230,9 @@ def _describe_out_of_credits(error: ledger.OutOfCredits) -> dict[str, Any]:
 def next_refill(organization: Organization, now: datetime) -> dict[str, Any] | None:
     """When the organization's next free credits come, and how many; None when it gets none."""
     refill = wording.next_refill(organization.weekly_credits, now=now)
-    return refill and {"at": f"{refill.at:%Y-%m-%dT%H:%M:%SZ}", "credits": refill.credits}
+    if refill is None:
+        return None
+    return {"at": f"{refill.at:%Y-%m-%dT%H:%M:%SZ}", "credits": refill.credits}
 
 
 def invalid(fields: Mapping[str, str]) -> dict[str, Any]:
@@ -258,7 +265,11 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: a problem document under /api/, a page elsewhere."""
-    return _json("server_error") if request.path.startswith("/api/") else defaults.server_error(request)
+    return (
+        _json("server_error")
+        if request.path.startswith("/api/")
+        else defaults.server_error(request)
+    )
 
 
 def _json(code: str) -> JsonResponse:

@@ -57,7 +57,7 @@ BATCH_RESPONSE = inline_serializer(
 ACTIONS_RESPONSE = inline_serializer("Actions", {"actions": ActionSerializer(many=True)})
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "credits.api.authentication.ApiKeyAuthentication"
     name = "API key"
 

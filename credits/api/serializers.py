@@ -142,7 +142,8 @@ class SpendStateSerializer(serializers.ModelSerializer[Spend]):
         return spend.credits - spend.released_credits
 
     def get_refunded(self, spend: Spend) -> int:
-        return self.context.get("refunded", spend.refunded_credits)
+        refunded: int = self.context.get("refunded", spend.refunded_credits)
+        return refunded
 
     def get_status(self, spend: Spend) -> str:
         refunded = self.get_refunded(spend)

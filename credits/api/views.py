@@ -215,9 +215,7 @@ def _state(spend: Spend, **context: int) -> Response:
 def _batch_item(access: Access, data: Any) -> ledger.SpendItem | Exception:
     try:
         form = _checked(serializers.BatchItemForm, data)
-        return ledger.SpendItem(
-            **_order(access, form), idempotency_key=form.get("idempotency_key")
-        )
+        return ledger.SpendItem(**_order(access, form), idempotency_key=form.get("idempotency_key"))
     except exceptions.APIException as error:
         return error
 
@@ -225,7 +223,7 @@ def _batch_item(access: Access, data: Any) -> ledger.SpendItem | Exception:
 def _batch_result(result: ledger.SpendResult | Exception) -> dict[str, Any]:
     if isinstance(result, Exception):
         problem = describe(result)
-        assert problem  # noqa: S101 Only refusals come here.
+        assert problem
         return {"status": problem["status"], "problem": problem}
     body = serializers.SpendSerializer(result).data
     return {"status": 201, "replayed": result.replayed, "spend": body}

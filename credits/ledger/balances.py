@@ -21,9 +21,9 @@ class Balance:
 
 def balance(organization: Organization, *, now: datetime) -> Balance:
     """What can be spent right now, with the week's bundle even if nobody has touched it yet."""
-    found = {row["kind"]: row["credits"] for row in database.rows(
-        "ledger_balance", organization.pk, now
-    )}
+    found = {
+        row["kind"]: row["credits"] for row in database.rows("ledger_balance", organization.pk, now)
+    }
     return Balance({kind: found.get(kind, 0) for kind in Grant.Kind.values})
 
 

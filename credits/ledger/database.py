@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 
 
-def rows(function: str, *args: object) -> list[dict[str, Any]]:
+def rows(function: str, *args: Any) -> list[dict[str, Any]]:
     """The rows a stored function returns, in one round trip.
 
     Raises ValueError for a datetime without a time zone: the ledger never guesses the hour.
@@ -20,7 +20,7 @@ def rows(function: str, *args: object) -> list[dict[str, Any]]:
         return list(_as_dicts(cursor))
 
 
-def row(function: str, *args: object) -> dict[str, Any]:
+def row(function: str, *args: Any) -> dict[str, Any]:
     """The one row a stored function returns."""
     (result,) = rows(function, *args)
     return result

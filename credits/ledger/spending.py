@@ -150,9 +150,7 @@ def spend_batch(
 def _result(item: SpendItem, row: dict[str, Any]) -> SpendResult | LedgerError:
     match row["outcome"]:
         case "out_of_credits":
-            return OutOfCredits(
-                item.organization, required=row["total"], available=row["balance"]
-            )
+            return OutOfCredits(item.organization, required=row["total"], available=row["balance"])
         case "conflict":
             return IdempotencyConflict()
         case "suspended":

@@ -89,7 +89,9 @@ class Grant(models.Model):
     purchase_id = models.UUIDField(null=True, unique=True, help_text="The purchase that paid.")
     created_at = models.DateTimeField()
     is_open = models.GeneratedField(
-        expression=Q(remaining__gt=0), output_field=models.BooleanField(), db_persist=True
+        expression=Q(remaining__gt=0),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
 
     class Meta:
@@ -164,7 +166,9 @@ class Spend(models.Model):
     hold_expires_at = models.DateTimeField(null=True)
     balance_after = models.BigIntegerField(help_text="Credits left to spend right after it.")
     reference = models.CharField(max_length=MAX_REFERENCE_LENGTH)
-    idempotency_key = models.CharField(max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True)
+    idempotency_key = models.CharField(  # noqa: DJ001 unique where it is given
+        max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -222,7 +226,9 @@ class Refund(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
     credits = models.BigIntegerField()
     refunded_after = models.BigIntegerField()
-    idempotency_key = models.CharField(max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True)
+    idempotency_key = models.CharField(  # noqa: DJ001 unique where it is given
+        max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -269,9 +275,7 @@ class Entry(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     credits = models.BigIntegerField(help_text="Positive into the grant, negative out of it.")
     remaining_after = models.BigIntegerField()
-    spend = models.ForeignKey(
-        Spend, null=True, on_delete=models.PROTECT, related_name="entries"
-    )
+    spend = models.ForeignKey(Spend, null=True, on_delete=models.PROTECT, related_name="entries")
     actor = models.ForeignKey(
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )

@@ -30,9 +30,7 @@ def assert_sound(organization: Organization) -> None:
 
 
 def test_50_threads_spend_30_credits_and_exactly_30_succeed(organization):
-    results = at_once(
-        lambda _: ledger.spend(organization, ACTION, now=timezone.now()), range(50)
-    )
+    results = at_once(lambda _: ledger.spend(organization, ACTION, now=timezone.now()), range(50))
     assert sum(isinstance(result, ledger.SpendResult) for result in results) == 30
     assert sum(isinstance(result, ledger.OutOfCredits) for result in results) == 20
     assert Grant.objects.get().remaining == 0

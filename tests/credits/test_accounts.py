@@ -108,6 +108,17 @@ def test_failed_attempts_stop_the_admins_sign_in_too(client, administrator):
     assert not is_signed_in(client)
 
 
+def test_behind_a_proxy_failed_attempts_count_for_the_client_and_not_for_everybody(
+    client, customer, settings
+):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    attacker = Client(headers={"X-Forwarded-For": "203.0.113.9"})
+    for number in range(11):
+        refused = sign_in(attacker, f"guess-{number}@example.com", "wrong")
+    assert TOO_MANY in refused.text
+    assert sign_in(Client(headers={"X-Forwarded-For": "198.51.100.7"})).status_code == 302
+
+
 def test_right_passwords_never_use_up_the_attempts(client, administrator):
     for _ in range(6):
         assert sign_in_to_admin(client, administrator.email).status_code == 302

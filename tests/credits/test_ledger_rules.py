@@ -41,16 +41,17 @@ def spent(organization):
     return spend
 
 
+def run_and_commit(statement: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 @pytest.mark.parametrize("statement", HISTORY)
 def test_history_cannot_be_rewritten_by_sql(spent, statement):
     before = list(Entry.objects.values()), list(Grant.objects.values())
-    with (
-        pytest.raises(DatabaseError),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(statement)
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with pytest.raises(DatabaseError):
+        run_and_commit(statement)
     assert (list(Entry.objects.values()), list(Grant.objects.values())) == before
 
 
@@ -113,9 +114,7 @@ def test_an_adjustment_never_takes_more_than_there_is(organization, staff):
 
 def test_a_naive_moment_is_refused(organization):
     with pytest.raises(ValueError, match="aware"):
-        ledger.spend(
-            organization, "alt-text.generate", now=timezone.now().replace(tzinfo=None)
-        )
+        ledger.spend(organization, "alt-text.generate", now=timezone.now().replace(tzinfo=None))
 
 
 def test_a_sound_ledger_passes_its_check(spent):

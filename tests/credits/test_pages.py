@@ -96,6 +96,7 @@ def test_a_new_keys_secret_is_shown_once_and_works(owner_client, organization, o
     secret = secret_in(response)
     assert works(secret)
     assert "no-store" in response["Cache-Control"]
+    assert secret not in str(dict(owner_client.session))
     key = organization.api_keys.get()
     assert (key.name, key.created_by, key.expires_at) == ("Production CMS", owner, None)
 

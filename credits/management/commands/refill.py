@@ -24,9 +24,7 @@ class Command(BaseCommand):
         try:
             moment = _moment(now) if now else timezone.now()
         except ValueError:
-            raise CommandError(
-                f"--now is {now!r}; write it like 2026-11-30T00:00:00Z."
-            ) from None
+            raise CommandError(f"--now is {now!r}; write it like 2026-11-30T00:00:00Z.") from None
         self.stdout.write(f"Refilling for the week of {ledger.week_start(moment):%Y-%m-%d} (UTC).")
         total = 0
         for refilled in ledger.refill(now=moment):
