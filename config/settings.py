@@ -217,10 +217,8 @@ CELERY_TIMEZONE = "UTC"
 # --- People -------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "credits.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# Django's own backend with sign-in by email address; a second one would hash passwords twice.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -239,6 +237,10 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory" if SIGNUP_OPEN else "none"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
 LOGIN_REDIRECT_URL = "/top-up/"
+# Failed sign-ins are limited by client address, which behind a proxy only X-Forwarded-For tells.
+ALLAUTH_TRUSTED_PROXY_COUNT = _integer(
+    "TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0, at_least=0, at_most=10
+)
 LOGIN_URL = "/accounts/login/"
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

@@ -28,7 +28,7 @@ def keys(request: SignedInRequest) -> HttpResponse:
     owned = _owned_organizations(request.user)
     organization = _chosen_organization(request, owned)
     now = timezone.now()
-    form = ApiKeyForm(request.POST or None, today=now.date())
+    form = ApiKeyForm(request.POST if request.method == "POST" else None, today=now.date())
     context = {"organization": organization, "owned": owned, "form": form, "now": now}
     if request.method == "POST" and form.is_valid():
         # The secret goes into this one answer: it is in no address, session or table.

@@ -111,7 +111,7 @@ def sign_in(db: None) -> Callable[..., Client]:
         user = User.objects.create_user(f"{name}@credits.test", is_staff=True, **fields)
         user.groups.set(Group.objects.filter(name=name))
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user)
         client.user = user
         return client
 

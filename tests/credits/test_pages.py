@@ -124,7 +124,8 @@ def test_a_key_can_expire_and_be_restricted_to_actions(owner_client, organizatio
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ({"name": ""}, "This field is required"),
+        ({}, "This field is required"),
+        ({"name": " "}, "This field is required"),
         ({"name": "x" * 101}, "at most 100 characters"),
         ({"name": "a\0b"}, "Null characters are not allowed"),
         ({"name": "Trial", "expires_on": "2020-01-01"}, "Choose a day after today"),

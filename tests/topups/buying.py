@@ -21,7 +21,7 @@ class Customer(Client):
         super().__init__()
         self.user = user
         self.organization = organization
-        self.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        self.force_login(user)
 
     def choose(self, plan: Plan, **fields: str):
         return self.post("/top-up/", {"plan": plan.pk, **fields})

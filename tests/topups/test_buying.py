@@ -233,10 +233,7 @@ def test_pages_ask_to_sign_in(db):
 
 def test_a_user_of_no_organization_reads_a_kind_page(db):
     client = Client()
-    client.force_login(
-        User.objects.create_user("alone@example.com"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(User.objects.create_user("alone@example.com"))
     page = client.get("/top-up/")
     assert page.status_code == 200
     assert "alone@example.com" in text(page)
