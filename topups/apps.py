@@ -5,3 +5,9 @@ class TopupsConfig(AppConfig):
     name = "topups"
     verbose_name = "Top-ups"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from credits.ledger import audit
+        from topups import fulfillment
+
+        audit.CHECKS["purchases"] = fulfillment.CHECK

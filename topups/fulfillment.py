@@ -10,6 +10,15 @@ from credits.models import Grant
 from topups.gateway import CheckoutSession
 from topups.models import Purchase
 
+# For `credits.ledger.audit`: each paid purchase has its grant, which is one by a constraint.
+CHECK = """
+    SELECT format('purchase %s of %s credits is paid, its grant has %s', p.id, p.credits,
+        coalesce(g.amount, 0))
+    FROM topups_purchase p LEFT JOIN credits_grant g ON g.purchase_id = p.id
+    WHERE p.status = 'paid'
+        AND (g.amount, g.organization_id) IS DISTINCT FROM (p.credits, p.organization_id)
+"""
+
 
 class Unfulfillable(Exception):
     """What Stripe says does not fit the purchase: no credits are given, and a person must look."""

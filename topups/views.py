@@ -37,7 +37,7 @@ class Standing:
 @require_http_methods(["GET", "POST"])
 def top_up(request: SignedInRequest) -> HttpResponseBase:
     """Offer the plans; choosing one leads to Stripe's page."""
-    form = TopUpForm(request.POST or None, user=request.user)
+    form = TopUpForm(request.POST if request.method == "POST" else None, user=request.user)
     if not form.organizations:
         return render(request, "topups/no_organization.html")
     now = timezone.now()

@@ -180,6 +180,7 @@ def test_only_plans_on_offer_can_be_bought(customer, plan):
         page = customer.post("/top-up/", {"plan": wrong})
         assert page.status_code == 400
         assert b'role="alert"' in page.content
+    assert customer.post("/top-up/").status_code == 400
     assert not Purchase.objects.exists()
 
 

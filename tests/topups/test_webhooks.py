@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from buying import bought_credits, event_about, make_purchase, signed
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
@@ -243,6 +244,19 @@ def test_one_event_that_fails_does_not_stop_the_others(pending, deliver):
     )
     tasks.sweep()
     assert bought_credits(pending.organization) == [500]
+
+
+def test_a_paid_purchase_without_its_grant_is_found(pending, customer, deliver, capsys):
+    deliver(event_about(pending.pk))
+    call_command("check_ledger")
+    assert "purchases" in capsys.readouterr().out
+    forgotten = make_purchase(customer, pending.plan, stripe_session_id="cs_test_2")
+    Purchase.objects.filter(pk=forgotten.pk).update(
+        status="paid", paid_at=forgotten.created_at, next_check_at=None
+    )
+    with pytest.raises(CommandError):
+        call_command("check_ledger")
+    assert f"purchase {forgotten.pk} of 500 credits is paid" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
