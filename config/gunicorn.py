@@ -7,6 +7,7 @@ bind = f"{settings.LISTEN_HOST}:{settings.PORT}"
 workers = settings.WEB_WORKERS
 worker_class = "gthread"
 threads = settings.WEB_THREADS
+preload_app = True  # loaded once, then forked; connections are opened after that, on first use
 timeout = 60
 graceful_timeout = 10
 keepalive = 5

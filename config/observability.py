@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
+META_KEY = "HTTP_X_REQUEST_ID"
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 logger = logging.getLogger("credits.requests")
@@ -26,8 +27,9 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get(META_KEY, "")
         request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        request.META[META_KEY] = request_id
         token = _request_id.set(request_id)
         started = time.perf_counter()
         try:
@@ -59,9 +61,14 @@ class RequestFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = _request_id.get()
         request = getattr(record, "request", None)
-        if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
-            record.args = tuple(
-                _route(request) if argument == request.path else argument
-                for argument in record.args
-            )
+        if isinstance(request, HttpRequest):
+            # Some of Django's lines come when our middleware is done.
+            record.request_id = request.META.get(META_KEY, "")
+            _take_path_out(record, request)
         return True
+
+
+def _take_path_out(record: logging.LogRecord, request: HttpRequest) -> None:
+    path = request.path.encode("unicode_escape").decode("ascii")  # as Django logs it
+    if isinstance(record.args, tuple):
+        record.args = tuple(_route(request) if part == path else part for part in record.args)

@@ -40,6 +40,7 @@ _require_in_production(
     "REDIS_URL",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",
+    "EMAIL_URL",
 )
 
 
@@ -236,15 +237,26 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if SIGNUP_OPEN else "none"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
-LOGIN_REDIRECT_URL = "/top-up/"
 # Failed sign-ins are limited by client address, which behind a proxy only X-Forwarded-For tells.
 ALLAUTH_TRUSTED_PROXY_COUNT = _integer(
     "TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0, at_least=0, at_most=10
 )
+LOGIN_REDIRECT_URL = "/top-up/"
 LOGIN_URL = "/accounts/login/"
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
-vars().update(EMAIL_CONFIG)
+EMAIL_URL = env.str("EMAIL_URL", "")
+vars().update(
+    env.email_url_config(
+        _address(
+            "EMAIL_URL",
+            EMAIL_URL,
+            schemes=("smtp", "smtp+tls", "smtp+ssl"),
+            example="smtp+tls://user:password@host:587",
+        )
+        if EMAIL_URL
+        else "consolemail://"
+    )
+)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Credits <no-reply@localhost>")
 
 # --- API ----------------------------------------------------------------------------------------
