@@ -85,6 +85,7 @@ class ApiKeyAdmin(ModelAdmin):
         asked = {**form.cleaned_data, "created_by": request.user}
         key, secret = access.create_key(**asked)
         obj.pk = key.pk
+        obj.refresh_from_db()
         obj.secret = secret
         return None
 

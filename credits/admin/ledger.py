@@ -26,7 +26,7 @@ class LedgerAdmin(ReadOnlyAdmin):
 @admin.register(Grant)
 class GrantAdmin(LedgerAdmin):
     list_display = (
-        "id",
+        "created_at",
         "organization_link",
         "kind",
         "amount",

@@ -92,6 +92,7 @@ def test_a_row_is_found_by_its_id(admin, history):
         ("entry", {"organization__id__exact": "{organization}"}, 5),
         ("grant", {"kind__exact": "weekly"}, 1),
         ("spend", {"status__exact": "held"}, 0),
+        ("spend", {"created_at_from": "{day}", "created_at_to": "{day}"}, 1),
         ("spend", {"created_at_from": "2001-01-01"}, 1),
         ("spend", {"created_at_to": "2001-01-01"}, 0),
         ("spend", {"created_at_from": "2001-01-01", "created_at_to": "9999-12-31"}, 1),
@@ -100,7 +101,8 @@ def test_a_row_is_found_by_its_id(admin, history):
 def test_the_ledger_is_filtered_by_kind_status_organization_and_time(
     admin, history, model, query, count
 ):
-    query = {name: value.format(organization=history.pk) for name, value in query.items()}
+    known = {"organization": history.pk, "day": Spend.objects.get().created_at.date()}
+    query = {name: value.format(**known) for name, value in query.items()}
     found = admin.get(f"/admin/credits/{model}/", query)
     assert found.context["cl"].result_count == count
 
