@@ -1,6 +1,7 @@
 """A customer's way: choose, pay, come back, look; against the sandbox over real HTTP."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from buying import bought_credits
@@ -110,17 +111,21 @@ def test_coming_back_while_stripe_is_down_is_told_honestly(customer, plan, setti
     assert "500 credits added" in text(customer.get(back))
 
 
-def test_choosing_while_stripe_is_down_charges_nothing_and_expires_later(customer, plan, settings):
+def test_choosing_while_stripe_is_down_charges_nothing_and_expires_in_a_day(
+    customer, plan, settings, monkeypatch
+):
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     page = customer.choose(plan)
     assert page.status_code == 503
     assert "Nothing was charged" in text(page)
     purchase = Purchase.objects.get()
     assert purchase.status == Purchase.Status.PENDING
-    make_due()
-    tasks.sweep()
-    purchase.refresh_from_db()
-    assert purchase.status == Purchase.Status.PENDING
+    for hours, status in ((23, Purchase.Status.PENDING), (30, Purchase.Status.EXPIRED)):
+        later = purchase.created_at + timedelta(hours=hours)
+        monkeypatch.setattr("django.utils.timezone.now", lambda later=later: later)
+        tasks.sweep()
+        purchase.refresh_from_db()
+        assert purchase.status == status
 
 
 def test_a_request_stripe_refuses_is_told_kindly(customer, plan):
@@ -150,6 +155,21 @@ def test_the_sweep_grants_once_what_nobody_told_us(customer, plan):
     assert bought_credits(customer.organization) == []
     make_due()
     tasks.sweep()
+    make_due()
+    tasks.sweep()
+    assert bought_credits(customer.organization) == [500]
+
+
+def test_the_sweep_waits_while_stripe_is_down(customer, plan, settings):
+    customer.buy(plan)
+    with_stripe = settings.STRIPE_API_BASE
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    make_due()
+    tasks.sweep()
+    purchase = Purchase.objects.get()
+    assert purchase.status == Purchase.Status.PENDING
+    assert purchase.next_check_at > timezone.now() + timedelta(minutes=9)
+    settings.STRIPE_API_BASE = with_stripe
     make_due()
     tasks.sweep()
     assert bought_credits(customer.organization) == [500]
