@@ -220,5 +220,5 @@ def test_each_group_writes_only_what_it_should(sign_in, organization, group, all
 def test_customers_stay_outside(organization):
     customer = User.objects.create_user("nina@acme.test")
     client = Client()
-    client.force_login(customer, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(customer)
     assert client.get("/admin/credits/organization/").status_code == 302
