@@ -31,10 +31,16 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     Whatever lies beyond is found by search and filters, not by turning pages.
     """
 
+    template_name = "admin/credits/pagination.html"
+
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
         return rows[:COUNTED_ROWS].count()
+
+    @property
+    def is_capped(self) -> bool:
+        return self.count == COUNTED_ROWS
 
 
 class ChangeList(UnfoldChangeList):
