@@ -127,3 +127,18 @@ def admin(sign_in: Callable[..., Client]) -> Client:
 @pytest.fixture
 def committed_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
     """A database whose commits are real, for threads and servers, with the migrations' rows."""
+
+
+@pytest.fixture
+def site(committed_db: None, live_server, settings) -> str:
+    """The address of the whole program served over HTTP, its sandbox included; workers are down."""
+    settings.BASE_URL = live_server.url
+    settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
+    settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"
+    return live_server.url
+
+
+@pytest.fixture
+def worker(settings) -> None:
+    """A worker that does each task at once."""
+    settings.CELERY_TASK_ALWAYS_EAGER = True

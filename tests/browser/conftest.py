@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
@@ -25,15 +26,25 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, started once. Skips where there is none, unless BROWSER_TESTS=required."""
+@pytest.fixture
+def fresh_rate_limits() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def browser(site: str, worker: None, fresh_rate_limits: None) -> Iterator[Browser]:
+    """Chromium, for one test. Skips where there is none, unless BROWSER_TESTS=required.
+
+    While Playwright runs, its event loop makes Django take this thread for asynchronous code and
+    give it database connections of their own. So it starts after the database is set up, and ends
+    before that is taken down.
+    """
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for asynchronous code.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=_chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
+        connections.close_all()
 
 
 def _chromium() -> str:
@@ -43,17 +54,6 @@ def _chromium() -> str:
     if path is None:
         pytest.skip("Chromium is missing: apt-get install chromium")
     return path
-
-
-@pytest.fixture
-def site(committed_db, live_server, settings) -> str:
-    """The address of the running program, which takes itself and its sandbox to be there."""
-    settings.BASE_URL = live_server.url
-    settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"
-    settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
-    settings.CELERY_TASK_ALWAYS_EAGER = True
-    cache.clear()
-    return live_server.url
 
 
 @pytest.fixture

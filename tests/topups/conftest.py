@@ -45,17 +45,3 @@ def deliver(client: Client) -> Callable[..., int]:
         return client.post("/stripe/webhook/", **signed(event, **signing)).status_code
 
     return deliver
-
-
-@pytest.fixture
-def site(committed_db: None, live_server, settings) -> str:
-    """The whole program served over HTTP, its sandbox included; workers are down."""
-    settings.BASE_URL = live_server.url
-    settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"
-    return live_server.url
-
-
-@pytest.fixture
-def worker(settings) -> None:
-    """A worker that does each task at once."""
-    settings.CELERY_TASK_ALWAYS_EAGER = True
