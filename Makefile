@@ -23,7 +23,7 @@ lint: .venv/.dev ## Check form, types, migrations and production settings
 	@$(BIN) -m ruff check .
 	@$(BIN) -m mypy
 	@$(BIN) manage.py makemigrations --check --dry-run
-	@ENV_FILE=tests/config/production.env $(BIN) manage.py check --deploy --fail-level WARNING
+	@ENV_FILE=config/placeholder.env $(BIN) manage.py check --deploy --fail-level WARNING
 
 format: .venv/.dev ## Put the code in form
 	@$(BIN) -m ruff check --fix .

@@ -11,4 +11,5 @@ preload_app = True  # loaded once, then forked; connections are opened after tha
 timeout = 60
 graceful_timeout = 10
 keepalive = 5
+control_socket_disable = True  # signals do; two servers of one user would share the socket
 logconfig_dict = settings.LOGGING

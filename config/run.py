@@ -89,7 +89,7 @@ def _manage(processes: Processes, *command: str) -> None:
 
 
 def _start_program(processes: Processes) -> None:
-    celery = ("celery", "-A", "config")
+    celery = ("celery", "--quiet", "-A", "config")
     for name, log, module in (
         ("The web server", "web.log", ("gunicorn", "-c", "config/gunicorn.py")),
         ("The worker", "worker.log", (*celery, "worker", "--concurrency=2")),

@@ -73,7 +73,7 @@ def test_the_curl_line_works_when_pasted(running: Run) -> None:
 
 def test_the_scheduler_and_the_worker_are_real_processes(running: Run) -> None:
     lines = [" ".join(process.cmdline()) for process in processes_of(running.home)]
-    for part in ("gunicorn", "celery -A config worker", "celery -A config beat", "valkey-server"):
+    for part in ("gunicorn", "-A config worker", "-A config beat", "valkey-server"):
         assert any(part in line for line in lines), part
 
 

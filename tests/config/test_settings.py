@@ -15,7 +15,7 @@ from environ.fileaware_mapping import FileAwareMapping
 
 Load = Callable[..., dict[str, Any]]
 SETTING = re.compile(r"^#?([A-Z_]+)=(.+)$", re.MULTILINE)
-PRODUCTION = dict(SETTING.findall((settings.BASE_DIR / "tests/config/production.env").read_text()))
+PRODUCTION = dict(SETTING.findall((settings.BASE_DIR / "config/placeholder.env").read_text()))
 EXAMPLES = dict(SETTING.findall((settings.BASE_DIR / ".env.example").read_text()))
 
 
