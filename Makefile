@@ -16,7 +16,7 @@ run: .venv/.run ## Run all of it at http://127.0.0.1:8000 (PORT=8001 make run fo
 	@exec $(BIN) -m config.run
 
 test: .venv/.dev ## Run the tests, those in a browser too where Chromium is installed
-	@exec $(BIN) -m pytest -n $(WORKERS)
+	@exec $(BIN) -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: .venv/.dev ## Check form, types, migrations and production settings
 	@$(BIN) -m ruff format --check .
