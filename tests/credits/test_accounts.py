@@ -222,6 +222,18 @@ def test_too_many_requests_get_a_page_that_says_to_wait(client, settings):
     assert "site.css" in response.text
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["email", "inactive", "confirm-email", "password/set", "reauthenticate", "password/reset/done"],
+)
+def test_pages_that_nothing_leads_to_share_the_look_too(client, customer, page):
+    client.force_login(customer)
+    response = client.get(f"/accounts/{page}/", follow=True)
+    assert response.status_code == 200
+    assert "site.css" in response.text
+    assert "Menu:" not in response.text
+
+
 def _link_in(body: str) -> str:
     match = re.search(r"http://testserver(/\S+)", body)
     assert match is not None

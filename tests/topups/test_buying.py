@@ -12,6 +12,7 @@ from credits import ledger
 from credits.models import Membership, Organization, User
 from topups import tasks
 from topups.models import Plan, Purchase
+from topups.money import format_rate
 from topups.sandbox.models import Delivery, Session
 
 
@@ -36,6 +37,29 @@ def test_three_plans_are_on_offer_with_a_discount_for_more(customer):
         assert offer in page
     assert "Sandbox" in page
     assert "50 free credits come back Monday" in page
+
+
+def test_plans_tell_what_one_credit_costs_and_which_is_the_best_value(customer):
+    page = text(customer.get("/top-up/"))
+    assert re.findall(r"(\S+) per credit", page) == ["$0.02", "$0.018", "$0.015"]
+    assert re.findall(r"Best value.*?([\d,]+) credits", page, re.DOTALL) == ["10,000"]
+    Plan.objects.filter(credits=500).update(currency="eur")
+    assert "Best value" not in text(customer.get("/top-up/"))
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "credits", "currency", "rate"),
+    [
+        (100_00, 1, "usd", "$100.00"),
+        (500, 100, "jpy", "5 JPY"),
+        (50, 100, "jpy", "0.5 JPY"),
+        (1, 3, "gbp", "£0.0033"),
+    ],
+)
+def test_the_price_of_one_credit_is_as_fine_as_it_needs_to_be(
+    amount_minor, credits, currency, rate
+):
+    assert format_rate(amount_minor, credits, currency) == rate
 
 
 def test_buying_from_choice_to_credits_without_any_worker(customer, plan):
