@@ -311,8 +311,12 @@ def _as_server_user() -> dict[str, Any]:
 
 def _server_user_can(*command: str | Path) -> bool:
     """Whether `command` works for that user: tried, since permissions have too many sources."""
+    if not _server_user():
+        return True
     try:
-        done = subprocess.run(command, capture_output=True, check=False, **_as_server_user())
+        done = subprocess.run(
+            command, capture_output=True, check=False, start_new_session=True, **_as_server_user()
+        )
     except PermissionError:
         return False
     return done.returncode == 0
@@ -322,8 +326,14 @@ def _shelter(path: Path) -> Path:
     """The folder that stands in for `path` where PostgreSQL's user cannot enter it."""
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
     shelter = SHELTERS / f"credits-{digest}"
-    shelter.mkdir(exist_ok=True)
-    shelter.chmod(0o755)
+    try:
+        shelter.mkdir(exist_ok=True)
+        shelter.chmod(0o755)
+    except OSError as error:
+        raise Problem(
+            f"PostgreSQL's user can't enter {path}, and {shelter} can't be made in its place: "
+            f"{error.strerror}."
+        ) from None
     return shelter
 
 

@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_data(
     first = run().until_running()
     told = first.demo
     subprocess.run(["bash", "-c", first.curl], capture_output=True, check=True)
-    assert first.press_ctrl_c() == 0
+    assert first.press_ctrl_c() == 0, first.output
     assert "Traceback" not in first.output
     assert not processes_of(home)
 
@@ -133,7 +133,7 @@ def test_ctrl_c_while_it_starts_leaves_no_process(run: StartRun, home: Path, lin
     starting = run()
     while line not in starting.output:
         time.sleep(0.01)
-    assert starting.press_ctrl_c() == 0
+    assert starting.press_ctrl_c() == 0, starting.output
     assert "Traceback" not in starting.output
     assert not processes_of(home)
 
