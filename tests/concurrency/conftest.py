@@ -15,6 +15,22 @@ from django.db import connection
 START_SECONDS = 30
 
 
+def program(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+    """Start a Python program of ours as a real process on the test's database."""
+    database = {key: quote(str(value)) for key, value in connection.settings_dict.items() if value}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+            "REDIS_URL": settings.REDIS_URL,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            **environment,
+        },
+    )
+
+
 @pytest.fixture
 def web_server(committed_db: None) -> Iterator[str]:
     """The web server as it runs in production, two processes on the test's database; its URL."""
@@ -22,16 +38,7 @@ def web_server(committed_db: None) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    database = {key: quote(str(value)) for key, value in connection.settings_dict.items() if value}
-    environment = {
-        **os.environ,
-        "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
-        "REDIS_URL": settings.REDIS_URL,
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "PORT": str(port),
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"]
-    with subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR) as process:
+    with program("-m", "gunicorn", "-c", "config/gunicorn.py", PORT=str(port)) as process:
         try:
             _wait_for(f"{url}/health/", process)
             yield url

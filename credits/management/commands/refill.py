@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from credits import ledger
+from credits.ledger.weeks import REFILL_CHUNK
 
 
 def _moment(text: str) -> datetime:
@@ -20,14 +21,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--now", help="Refill as of this moment, such as 2026-11-30T00:00:00Z.")
 
-    def handle(self, *args: Any, now: str | None, **options: Any) -> None:
+        parser.add_argument(
+            "--chunk",
+            type=int,
+            default=REFILL_CHUNK,
+            help="Organizations per transaction (default: %(default)s).",
+        )
+
+    def handle(self, *args: Any, now: str | None, chunk: int, **options: Any) -> None:
         try:
             moment = _moment(now) if now else timezone.now()
         except ValueError:
             raise CommandError(f"--now is {now!r}; write it like 2026-11-30T00:00:00Z.") from None
+        if chunk < 1:
+            raise CommandError("--chunk must be 1 or more.")
         self.stdout.write(f"Refilling for the week of {ledger.week_start(moment):%Y-%m-%d} (UTC).")
         total = 0
-        for refilled in ledger.refill(now=moment):
+        for refilled in ledger.refill(now=moment, chunk=chunk):
             total += refilled
             self.stdout.write(f"  {total:,} organizations so far")
         self.stdout.write(self.style.SUCCESS(f"Done: {total:,} organizations refilled."))
