@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.db import transaction
 from django.db.models import OuterRef, Q
 
 from credits.models import Action, ApiKey, Organization, Service, User
@@ -19,6 +20,7 @@ LAST_USED_PRECISION = timedelta(minutes=5)
 _ALPHABET = string.ascii_letters + string.digits
 
 
+@transaction.atomic
 def create_key(
     *,
     name: str,
