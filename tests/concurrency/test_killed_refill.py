@@ -53,8 +53,8 @@ def wait_for_who_waits_for_a_lock() -> int:
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) "
-                "WHERE NOT granted AND datname = current_database()"
+                "SELECT pid FROM pg_locks "
+                "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
             )
             if row := cursor.fetchone():
                 return row[0]

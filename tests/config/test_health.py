@@ -50,7 +50,7 @@ def test_not_ready_without_the_database(client: Client, monkeypatch: pytest.Monk
     }
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committed_db")
 def test_not_ready_while_a_migration_is_missing(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT max(id) FROM django_migrations")
