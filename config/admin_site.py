@@ -31,7 +31,6 @@ SIDEBAR = {
         "credits.user": ("Users", "person"),
         "credits.membership": ("Memberships", "badge"),
         "auth.group": ("Staff groups", "groups"),
-        "account.emailaddress": ("Email addresses", "mail"),
     },
     "Schedule": {
         "django_celery_beat.periodictask": ("Periodic tasks", "schedule"),

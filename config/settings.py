@@ -1,4 +1,4 @@
-"""Settings of Credits, and the only reader of the environment.
+"""Settings of Credits. The environment is read here, and before Django is there by its neighbors.
 
 Two environments: `local` (the default, for `make run` and tests: nothing needs to be set)
 and `production` (nothing is guessed: whatever is missing is named at start). Every variable is
@@ -287,7 +287,6 @@ SPECTACULAR_SETTINGS = {
 
 WEEKLY_CREDITS_DEFAULT = _integer("WEEKLY_CREDITS_DEFAULT", 50, at_least=0, at_most=1_000_000_000)
 HOLD_DEFAULT_SECONDS = _integer("HOLD_DEFAULT_SECONDS", 900, at_least=1, at_most=86_400)
-HOLD_MAX_SECONDS = 86_400
 API_REQUESTS_PER_MINUTE = _integer(
     "API_REQUESTS_PER_MINUTE", 120_000, at_least=1, at_most=100_000_000
 )
@@ -349,8 +348,6 @@ UNFOLD = admin_site.UNFOLD
 
 # --- Safety -------------------------------------------------------------------------------------
 
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = _boolean("SECURE_SSL_REDIRECT", True)
     SECURE_REDIRECT_EXEMPT = [r"^health/"]

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import health
+from credits import accounts
 
 handler404 = "credits.api.problems.page_not_found"
 handler500 = "credits.api.problems.server_error"
@@ -12,6 +13,7 @@ handler500 = "credits.api.problems.server_error"
 urlpatterns = [
     path("", include("credits.urls")),
     path("", include("topups.urls")),
+    path("accounts/email/", accounts.no_change_of_address),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("credits.api.urls")),

@@ -4,7 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 from unfold.forms import AuthenticationForm
 
@@ -17,6 +17,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def format_email_subject(self, subject: str) -> str:
         return subject
+
+
+def no_change_of_address(request: HttpRequest) -> HttpResponse:
+    """There is no such page: nothing here proves that a new address is the person's own."""
+    raise Http404
 
 
 class AdminLoginForm(AuthenticationForm):

@@ -13,16 +13,12 @@ def site(request: HttpRequest) -> dict[str, Any]:
     `credits_name` and `is_owner` ask the database only when a template uses them, once.
     """
     return {
-        "credits_name": SimpleLazyObject(_credits_name),
+        "credits_name": SimpleLazyObject(lambda: Wording.current().credits_name),
         "is_owner": SimpleLazyObject(lambda: _owns_an_organization(request)),
         "sandbox": settings.STRIPE_SANDBOX,
         "signup_open": settings.SIGNUP_OPEN,
         "base_url": settings.BASE_URL,
     }
-
-
-def _credits_name() -> str:
-    return Wording.objects.values_list("credits_name", flat=True).first() or "credits"
 
 
 def _owns_an_organization(request: HttpRequest) -> bool:

@@ -22,7 +22,7 @@ def next_refill(weekly_credits: int, *, now: datetime) -> NextRefill | None:
 
 def out_of_credits(weekly_credits: int, *, now: datetime) -> str:
     """The message for an organization that has run out."""
-    wording = Wording.objects.first() or Wording()
+    wording = Wording.current()
     refill = next_refill(weekly_credits, now=now)
     sentences = [wording.out_of_credits_message]
     words = {"credits_name": wording.credits_name, "weekly_credits": "", "next_refill": ""}

@@ -4,7 +4,6 @@ from django.apps import AppConfig
 class TopupsConfig(AppConfig):
     name = "topups"
     verbose_name = "Top-ups"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from credits.ledger import audit

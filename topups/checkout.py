@@ -34,7 +34,7 @@ def start(plan: Plan, organization: Organization, buyer: User, *, now: datetime)
     purchase = _record(plan, organization, buyer, now)
     session = gateway.create_checkout_session(
         purchase_id=purchase.pk,
-        product_name=f"{purchase.credits:,} {_credits_name()}",
+        product_name=f"{purchase.credits:,} {Wording.current().credits_name}",
         amount_minor=purchase.amount_minor,
         currency=purchase.currency,
         customer_email=buyer.email,
@@ -106,10 +106,6 @@ def _postpone(purchase: Purchase, now: datetime) -> None:
     Purchase.objects.filter(pk=purchase.pk, status=Purchase.Status.PENDING).update(
         next_check_at=now + min(age, MAX_CHECK_AFTER)
     )
-
-
-def _credits_name() -> str:
-    return (Wording.objects.first() or Wording()).credits_name
 
 
 def _absolute(url_name: str) -> str:

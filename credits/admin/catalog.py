@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import TabularInline
 
-from credits.admin.base import ModelAdmin, change_url
+from credits.admin.base import ModelAdmin
 from credits.models import Action, Service, Wording
 
 
@@ -49,18 +49,9 @@ class ActionAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return ("code",) if obj else ()
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Refuse at once for an action that was ever spent, without collecting its spends."""
-        action = self.get_object(request, object_id)
-        if action and self.has_delete_permission(request, action) and action.spends.exists():
-            messages.error(
-                request,
-                f"{action.code} has been spent, so it stays. Untick “is active” to stop its sale.",
-            )
-            return HttpResponseRedirect(change_url(action))
-        return super().delete_view(request, object_id, extra_context)
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never: spends and restricted keys name it. What is sold no more is made inactive."""
+        return False
 
 
 @admin.register(Wording)

@@ -1,7 +1,7 @@
 """What every call of the API shares."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from django.http import Http404
@@ -18,6 +18,8 @@ from credits.api.parsers import LimitedJSONParser
 from credits.api.problems import ApiProblem
 from credits.api.throttling import ApiKeyThrottle
 from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
+
+LookUp = Callable[[str], Organization | None]
 
 _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}")
 
@@ -66,21 +68,27 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def find_organization(access: Access, public_id: str | None) -> Organization:
+def look_up_organization(public_id: str) -> Organization | None:
+    return Organization.objects.filter(public_id=public_id).first()
+
+
+def find_organization(
+    access: Access, public_id: str | None, look_up: LookUp = look_up_organization
+) -> Organization:
     """The organization a request is about: the key's own, or the one a service's key names."""
     own = access.key.organization
     if own is None:
-        return _named_organization(public_id)
+        return _named_organization(public_id, look_up)
     if public_id not in (None, own.public_id):
         raise ApiProblem("forbidden", "This key belongs to another organization; leave it out.")
     return own
 
 
-def _named_organization(public_id: str | None) -> Organization:
+def _named_organization(public_id: str | None, look_up: LookUp) -> Organization:
     if public_id is None:
         message = "A service's key names the organization it spends for, by its public id."
         raise exceptions.ValidationError({"organization": [message]})
-    organization = Organization.objects.filter(public_id=public_id).first()
+    organization = look_up(public_id)
     if organization is None:
         message = (
             "There is no such organization. Its id starts with org_ and is shown in the admin."

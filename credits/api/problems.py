@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -214,14 +213,13 @@ def _describe_refusal(error: ledger.LedgerError) -> dict[str, Any]:
 
 
 def _describe_out_of_credits(error: ledger.OutOfCredits) -> dict[str, Any]:
-    now = timezone.now()
     organization = error.organization
     shown = {"available": error.available} if organization.show_balance else {}
     return document(
         "out_of_credits",
-        wording.out_of_credits(organization.weekly_credits, now=now),
+        wording.out_of_credits(organization.weekly_credits, now=error.at),
         required=error.required,
-        next_refill=next_refill(organization, now),
+        next_refill=next_refill(organization, error.at),
         top_up_url=f"{settings.BASE_URL}/top-up/",
         **shown,
     )

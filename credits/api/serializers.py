@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from credits import ledger
+from credits.ledger.holds import HOLD_MAX_SECONDS
 from credits.models import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_QUANTITY,
@@ -15,7 +16,6 @@ from credits.models import (
 )
 
 MAX_BATCH = 1_000
-HOLD_MAX_SECONDS = 86_400
 
 
 class Form(serializers.Serializer[Any]):

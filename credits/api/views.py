@@ -96,6 +96,7 @@ class RefundView(base.ApiView):
             base.find_spend(base.access_of(request), spend_id),
             credits=form.get("credits"),
             idempotency_key=base.idempotency_key(request),
+            api_key=base.access_of(request).key,
             now=timezone.now(),
         )
         response = _state(result.spend, refunded=result.refunded_credits)
@@ -109,9 +110,11 @@ class BatchView(base.ApiView):
     )
     def post(self, request: Request) -> Response:
         """Spend up to 1,000 times, each made or refused on its own, in one transaction."""
+        if "Idempotency-Key" in request.headers:
+            message = "A batch has none; give each item an idempotency_key of its own."
+            raise exceptions.ValidationError({"Idempotency-Key": [message]})
         access = base.access_of(request)
-        forms = _checked(serializers.BatchForm, request.data)["spends"]
-        items = [_batch_item(access, form) for form in forms]
+        items = _batch_items(access, _checked(serializers.BatchForm, request.data)["spends"])
         made = iter(
             ledger.spend_batch(
                 [item for item in items if isinstance(item, ledger.SpendItem)],
@@ -186,9 +189,13 @@ def _checked(form_class: type[serializers.Form], data: Any) -> dict[str, Any]:
     return checked
 
 
-def _order(access: Access, form: Mapping[str, Any]) -> dict[str, Any]:
+def _order(
+    access: Access,
+    form: Mapping[str, Any],
+    look_up: base.LookUp = base.look_up_organization,
+) -> dict[str, Any]:
     """What a checked form asks the ledger for, if the key may ask it."""
-    organization = base.find_organization(access, form.get("organization"))
+    organization = base.find_organization(access, form.get("organization"), look_up)
     base.check_action(access, form["action"])
     return {
         "organization": organization,
@@ -212,12 +219,24 @@ def _state(spend: Spend, **context: int) -> Response:
     return Response(serializers.SpendStateSerializer(spend, context=context).data)
 
 
-def _batch_item(access: Access, data: Any) -> ledger.SpendItem | Exception:
+def _batch_items(access: Access, spends: list[Any]) -> list[ledger.SpendItem | Exception]:
+    """The items of a batch, each ready for the ledger or the error in it."""
+    forms = [serializers.BatchItemForm(data=spend) for spend in spends]
+    valid = [form.validated_data for form in forms if form.is_valid()]
+    names = {form["organization"] for form in valid if "organization" in form}
+    known = Organization.objects.in_bulk(names, field_name="public_id") if names else {}
+    return [_batch_item(access, form, known.get) for form in forms]
+
+
+def _batch_item(
+    access: Access, form: serializers.BatchItemForm, look_up: base.LookUp
+) -> ledger.SpendItem | Exception:
     try:
-        form = _checked(serializers.BatchItemForm, data)
-        return ledger.SpendItem(**_order(access, form), idempotency_key=form.get("idempotency_key"))
+        form.is_valid(raise_exception=True)
+        order = _order(access, form.validated_data, look_up)
     except exceptions.APIException as error:
         return error
+    return ledger.SpendItem(**order, idempotency_key=form.validated_data.get("idempotency_key"))
 
 
 def _batch_result(result: ledger.SpendResult | Exception) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from credits.ledger import database
 from credits.ledger.weeks import week_start
 from credits.models import Entry, Grant, Organization
@@ -20,30 +22,62 @@ class Balance:
 
 
 def balance(organization: Organization, *, now: datetime) -> Balance:
-    """What can be spent right now, with the week's bundle even if nobody has touched it yet."""
-    found = {
-        row["kind"]: row["credits"] for row in database.rows("ledger_balance", organization.pk, now)
-    }
+    """What can be spent right now, with the week's bundle even if nobody has touched it yet.
+
+    >>> ledger.balance(acme, now=now).by_kind
+    {'weekly': 50, 'top_up': 0, 'staff': 0}
+    """
+    rows = database.rows("ledger_balance", organization=organization.pk, at=now)
+    found = {row["kind"]: row["credits"] for row in rows}
     return Balance({kind: found.get(kind, 0) for kind in Grant.Kind.values})
 
 
 def balance_at(organization: Organization, *, at: datetime) -> Balance:
     """What could be spent at a moment in the past, as the ledger's entries tell it.
 
-    A week's bundle that was never written down counts at the organization's present bundle size.
+    Nobody wrote down the bundle of a week in which nothing happened: it counts at the size the
+    organization's bundle has at present.
+
+    >>> ledger.balance_at(acme, at=datetime(2026, 11, 23, 12, tzinfo=UTC)).total
+    45
     """
     by_kind = dict.fromkeys(Grant.Kind.values, 0)
-    newest = (
-        Entry.objects.filter(organization=organization, created_at__lte=at)
+    for entry in _newest_entries(organization, at):
+        by_kind[entry.grant.kind] += entry.remaining_after
+    for entry in _overdue_holds(organization, at):
+        by_kind[entry.grant.kind] -= entry.credits
+    by_kind[Grant.Kind.WEEKLY] += _unwritten_bundle(organization, at)
+    return Balance(by_kind)
+
+
+def _newest_entries(organization: Organization, at: datetime) -> QuerySet[Entry]:
+    """Of each grant that was open at a moment, its last entry until then."""
+    return (
+        _entries_of_unlapsed_grants(organization, at)
         .order_by("grant_id", "-seq")
         .distinct("grant_id")
-        .select_related("grant")
     )
-    weeks = set()
-    for entry in newest:
-        weeks.add(entry.grant.week)
-        if entry.grant.expires_at is None or entry.grant.expires_at > at:
-            by_kind[entry.grant.kind] += entry.remaining_after
-    if organization.created_at <= at and week_start(at).date() not in weeks:
-        by_kind[Grant.Kind.WEEKLY] += organization.weekly_credits
-    return Balance(by_kind)
+
+
+def _overdue_holds(organization: Organization, at: datetime) -> QuerySet[Entry]:
+    """What holds past their time had set aside that nobody had released yet."""
+    released = Entry.objects.filter(spend=OuterRef("spend"), kind="release", created_at__lte=at)
+    return _entries_of_unlapsed_grants(organization, at).filter(
+        ~Exists(released), kind=Entry.Kind.HOLD, spend__hold_expires_at__lte=at
+    )
+
+
+def _entries_of_unlapsed_grants(organization: Organization, at: datetime) -> QuerySet[Entry]:
+    unlapsed = Q(grant__expires_at=None) | Q(grant__expires_at__gt=at)
+    entries = Entry.objects.filter(unlapsed, organization=organization, created_at__lte=at)
+    return entries.select_related("grant")
+
+
+def _unwritten_bundle(organization: Organization, at: datetime) -> int:
+    """The free credits of the week that no entry had written down until then."""
+    if at < organization.created_at:
+        return 0
+    bundle = organization.grants.filter(week=week_start(at).date()).first()
+    if bundle is None:
+        return organization.weekly_credits
+    return bundle.amount if bundle.created_at > at else 0

@@ -7,23 +7,29 @@ from typing import Any
 from django.db import connection
 
 
-def rows(function: str, *args: Any) -> list[dict[str, Any]]:
-    """The rows a stored function returns, in one round trip.
+def rows(function: str, **arguments: Any) -> list[dict[str, Any]]:
+    """The rows a stored function returns, in one round trip; it names its parameters `p_…`.
 
     Raises ValueError for a datetime without a time zone: the ledger never guesses the hour.
     """
-    if any(isinstance(arg, datetime) and arg.tzinfo is None for arg in args):
+    values = list(arguments.values())
+    if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
         raise ValueError("The ledger needs aware datetimes.")
-    placeholders = ", ".join(["%s"] * len(args))
+    placeholders = ", ".join(f"p_{name} => %s" for name in arguments)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {function}({placeholders})", args)  # noqa: S608
+        cursor.execute(f"SELECT * FROM {function}({placeholders})", values)  # noqa: S608 our names
         return list(_as_dicts(cursor))
 
 
-def row(function: str, *args: Any) -> dict[str, Any]:
+def row(function: str, **arguments: Any) -> dict[str, Any]:
     """The one row a stored function returns."""
-    (result,) = rows(function, *args)
+    (result,) = rows(function, **arguments)
     return result
+
+
+def value(function: str, **arguments: Any) -> Any:
+    """The one value a stored function returns."""
+    return row(function, **arguments)[function]
 
 
 def _as_dicts(cursor: Any) -> Iterator[dict[str, Any]]:
@@ -39,5 +45,5 @@ def open_wallet(organization_id: int, now: datetime) -> datetime:
     """
     if not connection.in_atomic_block:
         raise RuntimeError("A wallet is opened in a transaction.")
-    moment: datetime = row("ledger_open_wallet", organization_id, now)["ledger_open_wallet"]
+    moment: datetime = value("ledger_open_wallet", organization=organization_id, now=now)
     return moment

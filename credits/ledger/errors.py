@@ -1,5 +1,7 @@
 """What the ledger refuses, and what the caller needs to say why."""
 
+from datetime import datetime
+
 from credits.models import Organization
 
 
@@ -8,13 +10,16 @@ class LedgerError(Exception):
 
 
 class OutOfCredits(LedgerError):
-    """`required` credits are needed and only `available` are there."""
+    """`required` credits were needed at the moment `at` and only `available` were there."""
 
-    def __init__(self, organization: Organization, *, required: int, available: int) -> None:
+    def __init__(
+        self, organization: Organization, *, required: int, available: int, at: datetime
+    ) -> None:
         super().__init__(f"{required} credits are needed and {available} are available.")
         self.organization = organization
         self.required = required
         self.available = available
+        self.at = at
 
 
 class IdempotencyConflict(LedgerError):

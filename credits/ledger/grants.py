@@ -9,7 +9,7 @@ from credits.ledger import database
 from credits.ledger.errors import OutOfCredits
 from credits.models import Entry, Grant, Organization, User
 
-# Free credits are spent before bought ones. The weekly bundle's number, 10, stands in posting.sql.
+# Free credits are spent before bought ones: the weekly bundle, given in sql/, has 10.
 PRIORITIES = {Grant.Kind.STAFF: 20, Grant.Kind.TOP_UP: 30}
 
 
@@ -27,7 +27,8 @@ def grant(
 ) -> Grant:
     """Give `credits` (1 or more) as one grant of kind `top_up` or `staff`.
 
-    A `top_up` names its purchase and is given once for it: a repeat returns the first grant.
+    A `top_up` names its purchase and is given once for it: a repeat returns the first grant. The
+    database refuses fewer than 1 credits and an expiry that is past (IntegrityError).
 
     >>> ledger.grant(acme, 500, kind=Grant.Kind.TOP_UP, purchase_id=purchase.id, now=now)
     <Grant: Top-up of 500>
@@ -36,21 +37,20 @@ def grant(
         moment = database.open_wallet(organization.pk, now)
         if purchase_id and (first := Grant.objects.filter(purchase_id=purchase_id).first()):
             return first
-        grant_id = database.row(
+        grant_id = database.value(
             "ledger_open_grant",
-            organization.pk,
-            kind.value,
-            PRIORITIES[kind],
-            credits,
-            moment,
-            moment,
-            expires_at,
-            None,
-            purchase_id,
-            actor.pk if actor else None,
-            reason,
-            adjustment_id,
-        )["ledger_open_grant"]
+            organization=organization.pk,
+            kind=kind.value,
+            priority=PRIORITIES[kind],
+            amount=credits,
+            now=moment,
+            starts_at=moment,
+            expires_at=expires_at,
+            purchase=purchase_id,
+            actor=actor.pk if actor else None,
+            reason=reason,
+            adjustment=adjustment_id,
+        )
         return Grant.objects.get(pk=grant_id)
 
 
@@ -104,17 +104,16 @@ def _take(
     reason: str,
     adjustment_id: UUID | None,
 ) -> None:
-    available = database.row("ledger_available", organization.pk, now)["ledger_available"]
+    available = database.value("ledger_available", organization=organization.pk, at=now)
     if credits > available:
-        raise OutOfCredits(organization, required=credits, available=available)
-    database.row(
+        raise OutOfCredits(organization, required=credits, available=available, at=now)
+    database.value(
         "ledger_draw",
-        organization.pk,
-        Entry.Kind.ADJUST.value,
-        credits,
-        now,
-        None,
-        actor.pk,
-        reason,
-        adjustment_id,
+        organization=organization.pk,
+        kind=Entry.Kind.ADJUST.value,
+        credits=credits,
+        now=now,
+        actor=actor.pk,
+        reason=reason,
+        adjustment=adjustment_id,
     )

@@ -11,6 +11,8 @@ from credits.ledger.errors import HoldClosed, TooManyCredits
 from credits.ledger.spending import SpendItem, SpendResult, take
 from credits.models import ApiKey, Organization, Spend
 
+HOLD_MAX_SECONDS = 86_400
+
 
 def hold(
     organization: Organization,
@@ -25,15 +27,19 @@ def hold(
 ) -> SpendResult:
     """Set aside the credits of a spend for `expires_in_seconds` (1 to 86,400; 900 if None).
 
-    Takes and raises what `spend` does. A hold that nobody finishes releases itself.
+    Takes and raises what `spend` does, and ValueError for another time. A hold that nobody finishes
+    releases itself.
 
     >>> ledger.hold(acme, "background.remove", quantity=10, now=now).credits
     10
     """
+    seconds = settings.HOLD_DEFAULT_SECONDS if expires_in_seconds is None else expires_in_seconds
+    if not 1 <= seconds <= HOLD_MAX_SECONDS:
+        raise ValueError(f"A hold lasts 1 to {HOLD_MAX_SECONDS} seconds.")
     return take(
         SpendItem(organization, action, quantity, reference, idempotency_key),
         api_key=api_key,
-        hold_seconds=expires_in_seconds or settings.HOLD_DEFAULT_SECONDS,
+        hold_seconds=seconds,
         now=now,
     )
 
@@ -65,11 +71,19 @@ def release(hold: Spend, *, now: datetime) -> Spend:
 
 
 def _settle(hold: Spend, captured: int, status: Spend.Status, now: datetime) -> Spend:
+    if hold.hold_expires_at is None:
+        raise ValueError("This spend was never a hold.")
     with transaction.atomic():
         moment = database.open_wallet(hold.organization_id, now)
         hold.refresh_from_db()
         if hold.status == Spend.Status.HELD:
-            database.row("ledger_settle_hold", hold.pk, captured, status.value, moment)
+            database.value(
+                "ledger_settle_hold",
+                spend=hold.pk,
+                captured=captured,
+                status=status.value,
+                now=moment,
+            )
             hold.refresh_from_db()
     # An expired hold has been released already, which is all that `release` asks for.
     if hold.credits - hold.released_credits != captured:
@@ -78,7 +92,11 @@ def _settle(hold: Spend, captured: int, status: Spend.Status, now: datetime) -> 
 
 
 def release_expired(*, now: datetime) -> Iterator[int]:
-    """Release the holds past their time, organization by organization; yields each one's id."""
+    """Release the holds past their time, organization by organization; yields each one's id.
+
+    >>> list(ledger.release_expired(now=now))
+    [17, 42]
+    """
     overdue = Spend.objects.filter(status=Spend.Status.HELD, hold_expires_at__lte=now)
     organization_ids = overdue.order_by("organization_id").values_list("organization_id", flat=True)
     for organization_id in list(organization_ids.distinct()):

@@ -104,14 +104,14 @@ def take(
     """Spend an item, or set its credits aside for `hold_seconds`; see `spend` and `holds.hold`."""
     row = database.row(
         "ledger_spend",
-        item.organization.pk,
-        api_key.pk if api_key else None,
-        item.action,
-        item.quantity,
-        item.reference,
-        item.idempotency_key,
-        hold_seconds,
-        now,
+        organization=item.organization.pk,
+        api_key=api_key.pk if api_key else None,
+        action=item.action,
+        quantity=item.quantity,
+        reference=item.reference,
+        idempotency_key=item.idempotency_key,
+        hold_seconds=hold_seconds,
+        now=now,
     )
     result = _result(item, row)
     if isinstance(result, LedgerError):
@@ -141,7 +141,10 @@ def spend_batch(
         for item in items
     ]
     rows = database.rows(
-        "ledger_spend_batch", json.dumps(payload), api_key.pk if api_key else None, now
+        "ledger_spend_batch",
+        spends=json.dumps(payload),
+        api_key=api_key.pk if api_key else None,
+        now=now,
     )
     by_item = {row["item"]: row for row in rows}
     return [_result(item, by_item[position]) for position, item in enumerate(items)]
@@ -150,7 +153,12 @@ def spend_batch(
 def _result(item: SpendItem, row: dict[str, Any]) -> SpendResult | LedgerError:
     match row["outcome"]:
         case "out_of_credits":
-            return OutOfCredits(item.organization, required=row["total"], available=row["balance"])
+            return OutOfCredits(
+                item.organization,
+                required=row["total"],
+                available=row["balance"],
+                at=row["at"],
+            )
         case "conflict":
             return IdempotencyConflict()
         case "suspended":
@@ -183,6 +191,7 @@ def refund(
     *,
     credits: int | None = None,
     idempotency_key: str | None = None,
+    api_key: ApiKey | None = None,
     now: datetime,
 ) -> RefundResult:
     """Give back `credits` (1 or more) of a spend, or all that is left when it is None.
@@ -212,11 +221,13 @@ def refund(
             raise TooManyCredits(left)
         spend.refunded_credits += given
         spend.save(update_fields=["refunded_credits"])
-        database.row("ledger_give_back", spend.pk, given, moment)
+        database.value("ledger_give_back", spend=spend.pk, credits=given, now=moment)
         Refund.objects.create(
             spend=spend,
             organization_id=spend.organization_id,
+            api_key=api_key,
             credits=given,
+            requested_credits=credits,
             refunded_after=spend.refunded_credits,
             idempotency_key=idempotency_key,
             created_at=moment,
@@ -230,7 +241,7 @@ def _earlier_refund(
     refunds = Refund.objects.filter(organization_id=spend.organization_id)
     first = idempotency_key and refunds.filter(idempotency_key=idempotency_key).first()
     if first:
-        if first.spend_id != spend.pk or credits not in (None, first.credits):
+        if (first.spend_id, first.requested_credits) != (spend.pk, credits):
             raise IdempotencyConflict()
         return first
     if credits is None and left == 0:

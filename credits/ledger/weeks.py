@@ -29,7 +29,10 @@ def next_refill_at(now: datetime) -> datetime:
 def change_bundle(organization: Organization, weekly_credits: int, *, now: datetime) -> None:
     """Set the free credits of each week from the next Monday on.
 
-    The bundle of the week under way is written down first, at its old size.
+    The bundle of the week under way is written down first, at its old size. The database refuses
+    fewer than 0 and more than 1,000,000,000 credits (IntegrityError).
+
+    >>> ledger.change_bundle(acme, 100, now=now)
     """
     with transaction.atomic():
         database.open_wallet(organization.pk, now)
@@ -44,10 +47,13 @@ def refill(*, now: datetime, chunk: int = REFILL_CHUNK) -> Iterator[int]:
     chunks of `chunk` organizations, each committed on its own, and yields how many each one
     recharged. Whatever is already done is skipped, so it can be killed, repeated and run twice at
     once. Idle organizations are left alone: their bundle is a fact of the calendar.
+
+    >>> sum(ledger.refill(now=now))
+    1204
     """
     last: int | None = 0
     while True:
-        done = database.row("ledger_refill", last, chunk, now)
+        done = database.row("ledger_refill", after=last, limit=chunk, now=now)
         last = done["last"]
         if last is None:
             return

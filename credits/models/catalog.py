@@ -89,6 +89,11 @@ class Wording(models.Model):
     def __str__(self) -> str:
         return "Wording"
 
+    @classmethod
+    def current(cls) -> "Wording":
+        """The words in force; the defaults where the row is missing."""
+        return cls.objects.first() or cls()
+
     def clean(self) -> None:
         samples = dict.fromkeys(self.PLACEHOLDERS, "")
         errors = {}

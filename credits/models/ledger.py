@@ -1,7 +1,7 @@
 """The ledger: wallets, grants, spends, refunds and the entries that explain them.
 
-Nothing here is written with `save()`. Only the verbs of `credits.ledger` change these rows, by the
-stored functions in `credits/ledger/sql`, and the database refuses what would rewrite history.
+Only the verbs of `credits.ledger` write these rows. They leave remainders and entries to the stored
+functions in `credits/ledger/sql`, and the database refuses what would rewrite history.
 """
 
 from typing import Any, ClassVar
@@ -224,7 +224,11 @@ class Refund(models.Model):
     id = id_field()
     spend = models.ForeignKey(Spend, on_delete=models.PROTECT, related_name="refunds")
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
-    credits = models.BigIntegerField()
+    api_key = models.ForeignKey(
+        ApiKey, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    credits = models.BigIntegerField(help_text="Whole credits given back.")
+    requested_credits = models.BigIntegerField(null=True, help_text="None asks for all.")
     refunded_after = models.BigIntegerField()
     idempotency_key = models.CharField(  # noqa: DJ001 unique where it is given
         max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True
@@ -293,7 +297,9 @@ class Entry(models.Model):
                 fields=("organization", "seq"), name="one_entry_per_organization_and_seq"
             ),
             models.UniqueConstraint(
-                fields=("adjustment_id", "grant"), name="one_entry_per_adjustment_and_grant"
+                fields=("adjustment_id", "grant"),
+                condition=Q(adjustment_id__isnull=False),
+                name="one_entry_per_adjustment_and_grant",
             ),
             models.CheckConstraint(condition=~Q(credits=0), name="entry_moves_credits"),
             models.CheckConstraint(

@@ -224,7 +224,7 @@ def test_too_many_requests_get_a_page_that_says_to_wait(client, settings):
 
 @pytest.mark.parametrize(
     "page",
-    ["email", "inactive", "confirm-email", "password/set", "reauthenticate", "password/reset/done"],
+    ["inactive", "confirm-email", "password/set", "reauthenticate", "password/reset/done"],
 )
 def test_pages_that_nothing_leads_to_share_the_look_too(client, customer, page):
     client.force_login(customer)
@@ -238,3 +238,12 @@ def _link_in(body: str) -> str:
     match = re.search(r"http://testserver(/\S+)", body)
     assert match is not None
     return match[1]
+
+
+def test_nobody_takes_an_address_that_is_not_shown_to_be_theirs(client, db, django_user_model):
+    user = django_user_model.objects.create_user("me@example.com", "correct horse")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    for form in ({"action_add": "", "email": "boss@example.com"}, {"action_primary": ""}):
+        assert client.post("/accounts/email/", form).status_code == 404
+    user.refresh_from_db()
+    assert user.email == "me@example.com"

@@ -47,23 +47,11 @@ def test_a_wrong_price_is_refused(admin, alt_text, changes):
     assert alt_text.credits == 1
 
 
-def test_an_action_that_was_spent_is_kept_with_an_explanation(admin, organization, alt_text):
-    ledger.spend(organization, alt_text.code, now=timezone.now())
-    url = f"{ACTION}{alt_text.pk}/delete/"
-    response = admin.post(url, {"post": "yes"}, follow=True)
-    assert "has been spent, so it stays" in response.content.decode()
-    assert Action.objects.filter(pk=alt_text.pk).exists()
-
-
-def test_an_action_nobody_spent_can_be_deleted(admin, alt_text):
-    admin.post(f"{ACTION}{alt_text.pk}/delete/", {"post": "yes"})
-    assert not Action.objects.filter(pk=alt_text.pk).exists()
-
-
-def test_a_service_with_actions_is_kept_with_an_explanation(admin, alt_text):
-    url = f"/admin/credits/service/{alt_text.service_id}/delete/"
-    assert "protected" in admin.post(url, {"post": "yes"}).content.decode()
-    assert Service.objects.filter(pk=alt_text.service_id).exists()
+def test_an_action_is_never_deleted_as_keys_and_spends_name_it(admin, alt_text):
+    assert admin.post(f"{ACTION}{alt_text.pk}/delete/", {"post": "yes"}).status_code == 403
+    admin.post(ACTION, {"action": "delete_selected", "_selected_action": alt_text.pk})
+    admin.post(f"/admin/credits/service/{alt_text.service_id}/delete/", {"post": "yes"})
+    assert Action.objects.filter(pk=alt_text.pk, service__isnull=False).exists()
 
 
 def test_the_wording_is_one_row_with_a_form_of_its_own(admin):

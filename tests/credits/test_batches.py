@@ -51,3 +51,28 @@ def test_a_batch_that_is_too_long_or_none_is_refused(api, organization):
         assert_problem(response, 400, "invalid_request")
     assert_problem(api.post("spends/batch", [ALT]), 400, "invalid_request")
     assert_untouched(organization)
+
+
+def test_a_header_key_is_refused_as_each_item_has_its_own(api, organization):
+    body = assert_problem(
+        api.post("spends/batch", {"spends": [ALT]}, key="batch-1"), 400, "invalid_request"
+    )
+    assert body["errors"][0]["field"] == "Idempotency-Key"
+    assert_untouched(organization)
+
+
+def test_a_service_key_s_batch_asks_for_its_organizations_at_once(
+    service_api, organization, django_assert_num_queries
+):
+    others = [Organization.objects.create(name=f"Other {n}") for n in range(9)]
+    spends = [
+        {"action": "background.remove", "organization": other.public_id}
+        for other in (*others, organization)
+    ]
+    service_api.post("spends/batch", {"spends": spends})
+    with django_assert_num_queries(3):
+        results = service_api.post("spends/batch", {"spends": spends}).json()["results"]
+    assert [result["status"] for result in results] == [201] * 10
+    nobody = {"action": "background.remove", "organization": "org_nobody"}
+    results = service_api.post("spends/batch", {"spends": [nobody, *spends]}).json()["results"]
+    assert [result["status"] for result in results] == [400] + [201] * 10

@@ -151,3 +151,12 @@ def test_a_hold_without_credits_is_denied(api, set_clock, organization):
     assert_problem(response, 402, "out_of_credits")
     assert not Spend.objects.exists()
     assert Organization.objects.get().wallet.entry_seq == 0
+
+
+def test_the_verbs_refuse_what_is_no_hold(organization):
+    for seconds in (0, 86_401):
+        with pytest.raises(ValueError, match="86400"):
+            ledger.hold(organization, "background.remove", expires_in_seconds=seconds, now=NOON)
+    result = ledger.spend(organization, "background.remove", now=NOON)
+    with pytest.raises(ValueError, match="never a hold"):
+        ledger.capture(Spend.objects.get(pk=result.id), now=NOON)

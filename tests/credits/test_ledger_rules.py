@@ -123,10 +123,15 @@ def test_a_sound_ledger_passes_its_check(spent):
     assert "sound" in out.getvalue()
 
 
+# How each check's promise is broken behind the ledger's back, and which row it then names.
 FORGERIES = {
+    "limits": "SET CONSTRAINTS ALL IMMEDIATE; "
+    "ALTER TABLE credits_grant DROP CONSTRAINT grant_remaining_between_zero_and_amount; "
+    "UPDATE credits_grant SET remaining = amount + 1",
     "grants": "UPDATE credits_grant SET remaining = remaining - 1",
     "entries": "UPDATE credits_entry SET remaining_after = remaining_after + 1 WHERE seq = 1",
-    "sequences": "UPDATE credits_wallet SET entry_seq = entry_seq + 1",
+    "sequences": "UPDATE credits_wallet SET entry_seq = entry_seq + 1 "
+    "WHERE organization_id <> {other}",
     "owners": "UPDATE credits_grant SET organization_id = {other}",
     "spends": "UPDATE credits_spend SET refunded_credits = 1",
 }
@@ -142,5 +147,14 @@ def test_the_check_names_the_row_that_is_off(spent, check):
     errors = StringIO()
     with pytest.raises(CommandError, match="off"):
         call_command("check_ledger", stderr=errors)
-    assert f"{check}:" in errors.getvalue()
-    assert str(spent.pk if check == "spends" else "") in errors.getvalue()
+    line, *_ = [line for line in errors.getvalue().splitlines() if line.startswith(f"{check}:")]
+    grant = spent.organization.grants.get() if check != "owners" else other.grants.get()
+    named = {
+        "limits": grant.pk,
+        "grants": grant.pk,
+        "entries": f"entry 1 of organization {spent.organization_id}",
+        "sequences": f"organization {spent.organization_id} ",
+        "owners": f"in a grant of organization {other.pk}",
+        "spends": spent.pk,
+    }
+    assert str(named[check]) in line

@@ -82,34 +82,39 @@ def test_refill_gives_no_empty_bundle(organization):
     assert total(organization, MONDAY) == 0
 
 
-def history(organization):
-    """The ledger without the ids and hours that differ from one telling to the next."""
-    return [
-        (entry.seq, entry.kind, entry.credits, entry.remaining_after, entry.grant.week)
-        for entry in organization.entries.order_by("seq").select_related("grant")
-    ]
-
-
 @pytest.mark.parametrize("worker", ["dead", "alive", "twice", "late"])
 def test_three_mondays_tell_the_same_ledger_whatever_the_worker_does(organization, worker):
+    refilled = []
     for week in range(3):
         monday = MONDAY + week * WEEK
         if worker in ("alive", "twice"):
-            sum(ledger.refill(now=monday))
+            refilled.append(sum(ledger.refill(now=monday)))
         if worker == "twice":
-            sum(ledger.refill(now=monday + timedelta(minutes=20)))
+            refilled.append(sum(ledger.refill(now=monday + timedelta(minutes=20))))
+        if worker == "late" and week:
+            refilled.append(sum(ledger.refill(now=monday + timedelta(days=3))))
         ledger.spend(organization, "alt-text.generate", quantity=7, now=monday + WEEK / 2)
-        if worker == "late":
-            sum(ledger.refill(now=monday + WEEK / 2))
-    assert [(kind, credits) for _, kind, credits, _, _ in history(organization)] == [
-        ("grant", 50),
-        ("spend", -7),
-        ("expire", -43),
-        ("grant", 50),
-        ("spend", -7),
-        ("expire", -43),
-        ("grant", 50),
-        ("spend", -7),
+    assert (
+        refilled
+        == {
+            "dead": [],
+            "alive": [0, 1, 1],
+            "twice": [0, 0, 1, 0, 1, 0],
+            "late": [1, 1],
+        }[worker]
+    )
+    assert [
+        (entry.seq, entry.kind, entry.credits, entry.remaining_after, entry.grant.week.day)
+        for entry in organization.entries.order_by("seq").select_related("grant")
+    ] == [
+        (1, "grant", 50, 50, 23),
+        (2, "spend", -7, 43, 23),
+        (3, "expire", -43, 0, 23),
+        (4, "grant", 50, 50, 30),
+        (5, "spend", -7, 43, 30),
+        (6, "expire", -43, 0, 30),
+        (7, "grant", 50, 50, 7),
+        (8, "spend", -7, 43, 7),
     ]
 
 
@@ -137,6 +142,26 @@ def test_balance_at_a_past_moment_is_what_it_was(organization, staff):
     } == moments
 
 
+def test_balance_at_counts_a_hold_past_its_time_as_free_again(organization):
+    noon = MONDAY + timedelta(hours=12)
+    ledger.hold(organization, "alt-text.generate", quantity=10, now=noon)
+    Organization.objects.update(created_at=MONDAY - WEEK)
+    organization.refresh_from_db()
+    moments = [noon, noon + timedelta(minutes=14), noon + timedelta(minutes=20)]
+    assert [ledger.balance_at(organization, at=at).total for at in moments] == [40, 40, 50]
+    list(ledger.release_expired(now=noon + timedelta(hours=1)))
+    assert [ledger.balance_at(organization, at=at).total for at in moments] == [40, 40, 50]
+    after = noon + timedelta(hours=2)
+    assert ledger.balance_at(organization, at=after) == ledger.balance(organization, now=after)
+
+
+def test_balance_at_tells_the_bundle_of_a_week_from_before_it_changed(organization):
+    Organization.objects.update(created_at=MONDAY - WEEK)
+    organization.refresh_from_db()
+    ledger.change_bundle(organization, 10, now=MONDAY + timedelta(days=1))
+    assert ledger.balance_at(organization, at=MONDAY).total == 50
+
+
 def test_the_refill_command_shows_progress_and_takes_a_moment(organization):
     ledger.spend(organization, "alt-text.generate", now=LAST_MOMENT)
     out = StringIO()
@@ -145,3 +170,9 @@ def test_the_refill_command_shows_progress_and_takes_a_moment(organization):
     assert "1 organizations refilled" in out.getvalue()
     with pytest.raises(CommandError, match="2026-11-30T00:00:00Z"):
         call_command("refill", now="Monday")
+
+
+def test_in_production_the_refill_command_does_not_run_ahead_of_time(organization, settings):
+    settings.PRODUCTION = True
+    with pytest.raises(CommandError, match="future"):
+        call_command("refill", now="2126-11-23T00:00:00Z")

@@ -9,7 +9,6 @@ class SandboxConfig(AppConfig):
     name = "topups.sandbox"
     label = "sandbox"
     verbose_name = "Stripe sandbox"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         if not settings.STRIPE_SANDBOX:

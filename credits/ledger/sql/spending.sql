@@ -3,7 +3,7 @@
 -- from grants in burn-down order, write the spend and its entries. A refusal writes nothing.
 --
 -- outcome: created, replayed, conflict, suspended, unknown_action or out_of_credits; with the last,
--- `total` is what was needed and `balance` what there is.
+-- `total` is what was needed and `balance` what there was at the moment `at`.
 CREATE OR REPLACE FUNCTION ledger_spend(
     p_organization bigint, p_api_key bigint, p_action text, p_quantity integer, p_reference text,
     p_idempotency_key text, p_hold_seconds integer, p_now timestamptz,
@@ -66,17 +66,17 @@ BEGIN
         RETURN;
     END IF;
 
+    at := v_wallet.now;
     price := v_action.credits;
     total := price::bigint * p_quantity;
-    balance := ledger_available(p_organization, v_wallet.now);
+    balance := ledger_available(p_organization, at);
     IF balance < total THEN
         outcome := 'out_of_credits';
         RETURN;
     END IF;
 
-    PERFORM ledger_touch(p_organization, v_wallet.now);
+    PERFORM ledger_touch(p_organization, at);
     outcome := 'created';
-    at := v_wallet.now;
     held_until := at + make_interval(secs => p_hold_seconds);
     balance := balance - total;
     INSERT INTO credits_spend (

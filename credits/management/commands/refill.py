@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -33,6 +34,8 @@ class Command(BaseCommand):
             moment = _moment(now) if now else timezone.now()
         except ValueError:
             raise CommandError(f"--now is {now!r}; write it like 2026-11-30T00:00:00Z.") from None
+        if settings.PRODUCTION and moment > timezone.now():
+            raise CommandError("--now is in the future, and a wallet's time never runs back.")
         if chunk < 1:
             raise CommandError("--chunk must be 1 or more.")
         self.stdout.write(f"Refilling for the week of {ledger.week_start(moment):%Y-%m-%d} (UTC).")
