@@ -10,13 +10,14 @@ from credits.models import Grant
 from topups.gateway import CheckoutSession
 from topups.models import Purchase
 
-# For `credits.ledger.audit`: each paid purchase has its grant, which is one by a constraint.
+# For `credits.ledger.audit`: each paid purchase has its grant, which is one by a constraint, and
+# nothing else was sold.
 CHECK = """
-    SELECT format('purchase %s of %s credits is paid, its grant has %s', p.id, p.credits,
-        coalesce(g.amount, 0))
-    FROM topups_purchase p LEFT JOIN credits_grant g ON g.purchase_id = p.id
-    WHERE p.status = 'paid'
-        AND (g.amount, g.organization_id) IS DISTINCT FROM (p.credits, p.organization_id)
+    SELECT format('purchase %s is paid for %s credits, its grant has %s',
+        coalesce(p.id, g.purchase_id), coalesce(p.credits, 0), coalesce(g.amount, 0))
+    FROM (SELECT * FROM topups_purchase WHERE status = 'paid') p
+    FULL JOIN (SELECT * FROM credits_grant WHERE kind = 'top_up') g ON g.purchase_id = p.id
+    WHERE (g.amount, g.organization_id) IS DISTINCT FROM (p.credits, p.organization_id)
 """
 
 

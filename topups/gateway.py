@@ -94,6 +94,8 @@ def create_checkout_session(
     """
     params: SessionCreateParams = {
         "mode": "payment",
+        # Cards tell at once whether they pay; methods that take days are not offered.
+        "allowed_payment_method_types": ["card"],
         "line_items": [
             {
                 "quantity": 1,

@@ -26,7 +26,8 @@ class Plan(models.Model):
     )
     amount_minor = models.PositiveIntegerField(
         "price in minor units",
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_AMOUNT_MINOR)],
+        # Stripe charges no less than 50 cents (https://docs.stripe.com/currencies).
+        validators=[MinValueValidator(50), MaxValueValidator(MAX_AMOUNT_MINOR)],
         help_text="In the currency's smallest unit: 1000 is $10.00, and ¥1,000.",
     )
     currency = models.CharField(
@@ -84,7 +85,7 @@ class Purchase(models.Model):
 
     id = id_field()
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="purchases"
+        Organization, on_delete=models.PROTECT, related_name="purchases", db_index=False
     )
     buyer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="purchases")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="purchases")

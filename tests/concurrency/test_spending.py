@@ -14,6 +14,8 @@ from credits.access import create_key
 from credits.ledger import audit
 from credits.models import Entry, Grant, Organization, Spend
 from tests.concurrency.threads import at_once
+from tests.purchases import paid_purchase
+from topups.models import Purchase
 
 ACTION = "alt-text.generate"
 
@@ -97,24 +99,31 @@ def test_one_adjustment_sent_10_times_at_once_is_made_once(organization, django_
     assert ledger.balance(organization, now=timezone.now()).total == 35
 
 
+def top_up(organization: Organization, purchase: Purchase) -> Grant:
+    return ledger.grant(
+        organization,
+        purchase.credits,
+        kind=Grant.Kind.TOP_UP,
+        purchase_id=purchase.pk,
+        now=purchase.created_at,
+    )
+
+
 def test_spends_holds_refunds_and_top_ups_at_once_add_up(organization):
     now = timezone.now()
-    ledger.grant(organization, 200, kind=Grant.Kind.TOP_UP, purchase_id=uuid.UUID(int=1), now=now)
+    top_up(organization, paid_purchase(organization, 200, now=now))
     spent = [ledger.spend(organization, ACTION, quantity=5, now=now) for _ in range(8)]
     held = [ledger.hold(organization, ACTION, quantity=5, now=now) for _ in range(8)]
     spends = {spend.pk: spend for spend in Spend.objects.all()}
+    bought = paid_purchase(organization, 10, now=now)
+    other = paid_purchase(organization, 10, now=now)
     calls = [
         *(lambda: ledger.spend(organization, ACTION, quantity=2, now=now) for _ in range(10)),
         *(lambda s=s: ledger.refund(spends[s.id], credits=3, now=now) for s in spent),
         *(lambda s=s: ledger.refund(spends[s.id], credits=3, now=now) for s in spent),
         *(lambda h=h: ledger.capture(spends[h.id], credits=4, now=now) for h in held[:4]),
         *(lambda h=h: ledger.release(spends[h.id], now=now) for h in held),
-        *(
-            lambda n=n: ledger.grant(
-                organization, 10, kind=Grant.Kind.TOP_UP, purchase_id=uuid.UUID(int=n), now=now
-            )
-            for n in (2, 2, 2, 3)
-        ),
+        *(lambda p=purchase: top_up(organization, p) for purchase in (bought, bought, other)),
     ]
     results = at_once(lambda call: call(), calls)
     refused = [result for result in results if isinstance(result, Exception)]

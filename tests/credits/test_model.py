@@ -21,6 +21,7 @@ from credits import ledger
 from credits.ledger import audit
 from credits.models import Grant, Organization, Spend, User
 from tests.credits.conftest import MONDAY
+from tests.purchases import paid_purchase
 
 ACTION = "alt-text.generate"
 NEVER = datetime.max.replace(tzinfo=MONDAY.tzinfo)
@@ -224,7 +225,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(credits=st.integers(1, 100))
     def top_up(self, credits: int) -> None:
-        purchase_id = uuid.uuid4()
+        purchase_id = paid_purchase(self.organization, credits, now=self.now).pk
         for _ in range(2):
             ledger.grant(
                 self.organization,

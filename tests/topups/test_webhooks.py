@@ -8,7 +8,10 @@ from buying import bought_credits, event_about, make_purchase, signed
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django.utils import timezone
 
+from credits import ledger
+from credits.models import Grant
 from topups import tasks
 from topups.models import Purchase, StripeEvent
 
@@ -256,7 +259,23 @@ def test_a_paid_purchase_without_its_grant_is_found(pending, customer, deliver, 
     )
     with pytest.raises(CommandError):
         call_command("check_ledger")
-    assert f"purchase {forgotten.pk} of 500 credits is paid" in capsys.readouterr().err
+    assert (
+        f"purchase {forgotten.pk} is paid for 500 credits, its grant has 0"
+        in capsys.readouterr().err
+    )
+
+
+def test_credits_sold_without_a_payment_are_found(pending, customer, capsys):
+    ledger.grant(
+        customer.organization,
+        500,
+        kind=Grant.Kind.TOP_UP,
+        purchase_id=pending.pk,
+        now=timezone.now(),
+    )
+    with pytest.raises(CommandError):
+        call_command("check_ledger")
+    assert f"purchase {pending.pk} is paid for 0 credits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,9 @@ class CreateSession(Strict):
     """The parameters of `POST /v1/checkout/sessions` that we rely on."""
 
     mode = serializers.ChoiceField(["payment"])
+    allowed_payment_method_types = serializers.ListField(
+        child=serializers.ChoiceField(["card"]), default=["card"]
+    )
     line_items = serializers.ListField(child=LineItem(), min_length=1, max_length=1)
     success_url = UrlField(max_length=5000)
     cancel_url = UrlField(max_length=5000, default="")
