@@ -18,12 +18,13 @@ run: .venv/.run ## Run all of it at http://127.0.0.1:8000 (PORT=8001 make run fo
 test: .venv/.dev ## Run the tests, those in a browser too where Chromium is installed
 	@exec $(BIN) -m pytest -n $(WORKERS) --dist loadgroup
 
-lint: .venv/.dev ## Check form, types, migrations and production settings
+lint: .venv/.dev ## Check form, types, migrations, production settings and the API schema
 	@$(BIN) -m ruff format --check .
 	@$(BIN) -m ruff check .
 	@$(BIN) -m mypy
 	@$(BIN) manage.py makemigrations --check --dry-run
 	@ENV_FILE=config/placeholder.env $(BIN) manage.py check --deploy --fail-level WARNING
+	@$(BIN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 format: .venv/.dev ## Put the code in form
 	@$(BIN) -m ruff check --fix .
