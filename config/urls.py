@@ -7,6 +7,7 @@ from django.urls import include, path
 from config import health
 from credits import accounts
 
+handler400 = "credits.api.problems.bad_request"
 handler404 = "credits.api.problems.page_not_found"
 handler500 = "credits.api.problems.server_error"
 

@@ -30,7 +30,7 @@ def out_of_credits(weekly_credits: int, *, now: datetime) -> str:
         sentences.append(wording.next_refill_message)
         words["weekly_credits"] = f"{refill.credits:,}"
         words["next_refill"] = _spoken(refill.at)
-    return " ".join(sentences).format(**words)
+    return Wording.PLACEHOLDER.sub(lambda match: words[match[1]], " ".join(sentences))
 
 
 def _spoken(at: datetime) -> str:

@@ -34,7 +34,5 @@ class ApiKeyAuthentication(BaseAuthentication):
 class HasApiKey(BasePermission):
     """Lets in whoever sent a working key."""
 
-    message = "Send your API key as Authorization: Bearer <key>."
-
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, access.Access)

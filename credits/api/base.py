@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404
@@ -15,7 +16,7 @@ from rest_framework.views import APIView
 from credits.access import Access
 from credits.api.authentication import ApiKeyAuthentication, HasApiKey
 from credits.api.parsers import LimitedJSONParser
-from credits.api.problems import ApiProblem
+from credits.api.problems import PROBLEMS, ApiProblem
 from credits.api.throttling import ApiKeyThrottle
 from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
 
@@ -46,6 +47,12 @@ class ApiView(APIView):
     throttle_classes = (ApiKeyThrottle,)
     content_negotiation_class = AlwaysJson
     parser_classes = (LimitedJSONParser,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a body without a length: Django would take it for empty, which means "all"."""
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            raise ApiProblem("length_required", PROBLEMS["length_required"].meaning)
+        super().initial(request, *args, **kwargs)
 
 
 def access_of(request: Request) -> Access:

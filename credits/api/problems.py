@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -82,10 +82,17 @@ PROBLEMS = {
             "The hold or spend is no longer in a state that allows this; `detail` says which.",
         ),
         Problem(
+            "length_required",
+            411,
+            "Length required",
+            "The body came without its length. Send `Content-Length` instead of "
+            "`Transfer-Encoding: chunked`.",
+        ),
+        Problem(
             "payload_too_large",
             413,
             "Payload too large",
-            "The body is larger than the API reads. Send it in smaller parts.",
+            "The body is larger than the megabyte that the API reads. Send it in smaller parts.",
         ),
         Problem(
             "unsupported_media_type",
@@ -185,9 +192,17 @@ def describe(error: Exception) -> dict[str, Any] | None:
         case exceptions.Throttled():
             return document("rate_limited", PROBLEMS["rate_limited"].meaning)
         case exceptions.APIException():
-            problem = _BY_STATUS.get(error.status_code, PROBLEMS["server_error"])
-            return document(problem.code, str(error.detail))
+            return _describe_framework_error(error)
     return None
+
+
+def _describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
+    """What DRF refuses: in our own words, but where we raised it with words that fit better."""
+    other = "invalid_request" if error.status_code < 500 else "server_error"
+    problem = _BY_STATUS.get(error.status_code, PROBLEMS[other])
+    ours = isinstance(error, exceptions.ParseError | exceptions.AuthenticationFailed)
+    is_known = error.status_code in _BY_STATUS
+    return document(problem.code, problem.meaning if is_known and not ours else str(error.detail))
 
 
 def _describe_refusal(error: ledger.LedgerError) -> dict[str, Any]:
@@ -207,9 +222,14 @@ def _describe_refusal(error: ledger.LedgerError) -> dict[str, Any]:
         case ledger.HoldClosed():
             return document("conflict", f"This hold is {error.status}; it cannot be changed.")
         case ledger.TooManyCredits():
-            message = f"At most {error.left} credits of this are left to take or give back."
-            return invalid({"credits": message})
+            return invalid({"credits": _say_what_is_left(error.left)})
     raise error
+
+
+def _say_what_is_left(credits: int) -> str:
+    if credits:
+        return f"Ask for at most {credits}, which is what is left to take or give back."
+    return "Nothing is left to give back. Capture or release a hold that is still open instead."
 
 
 def _describe_out_of_credits(error: ledger.OutOfCredits) -> dict[str, Any]:
@@ -250,7 +270,8 @@ def _flatten(detail: Any, path: str = "") -> list[tuple[str, str]]:
     elif any(isinstance(value, Mapping) for value in detail):
         parts = [(f"{path}[{index}]", value) for index, value in enumerate(detail) if value]
     else:
-        return [(path.removesuffix(".non_field_errors"), " ".join(map(str, detail)))]
+        field = path.removesuffix("non_field_errors").removesuffix(".")
+        return [(field or "body", " ".join(map(str, detail)))]
     return [line for name, value in parts for line in _flatten(value, name)]
 
 
@@ -259,6 +280,14 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return _json("not_found")
     return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: a problem document under /api/, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        is_too_big = isinstance(exception, RequestDataTooBig)
+        return _json("payload_too_large" if is_too_big else "invalid_request")
+    return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,14 +1,20 @@
 """What the OpenAPI schema says beyond what the views show by themselves."""
 
-from collections.abc import Mapping
+from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 from credits.api.problems import PROBLEMS
-from credits.api.serializers import ActionSerializer, BatchItemForm, SpendSerializer
+from credits.api.serializers import (
+    ActionSerializer,
+    BatchItemForm,
+    NextRefillSerializer,
+    SpendSerializer,
+)
 
+EVERY_CALL = (401, 405, 411, 413, 415, 429, 500, 503)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -17,24 +23,40 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-class ProblemSerializer(serializers.Serializer[Mapping[str, object]]):
-    """A problem document (RFC 9457)."""
-
-    type = serializers.URLField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.ChoiceField(list(PROBLEMS))
-    detail = serializers.CharField()
+FIELD_ERROR = inline_serializer(
+    "FieldError",
+    {"field": serializers.CharField(), "message": serializers.CharField()},
+    many=True,
+    required=False,
+    help_text="With `invalid_request`.",
+)
+PROBLEM_FIELDS: dict[str, serializers.Field[Any, Any, Any, Any]] = {
+    "type": serializers.URLField(),
+    "title": serializers.CharField(),
+    "status": serializers.IntegerField(),
+    "code": serializers.ChoiceField(list(PROBLEMS)),
+    "detail": serializers.CharField(help_text="What went wrong and what to do."),
+    "errors": FIELD_ERROR,
+    "required": serializers.IntegerField(required=False, help_text="With `out_of_credits`."),
+    "available": serializers.IntegerField(
+        required=False, help_text="With `out_of_credits`, where the balance is shown."
+    ),
+    "next_refill": NextRefillSerializer(
+        required=False, allow_null=True, help_text="With `out_of_credits`."
+    ),
+    "top_up_url": serializers.URLField(required=False, help_text="With `out_of_credits`."),
+}
+PROBLEM = inline_serializer("Problem", PROBLEM_FIELDS)
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """The error responses of a call; every call can also answer 401 and 429."""
+    """The error responses of a call; every call can also answer those of EVERY_CALL."""
     return {
         (problem.status, "application/problem+json"): OpenApiResponse(
-            ProblemSerializer, description=problem.meaning
+            PROBLEM, description=problem.meaning
         )
         for problem in PROBLEMS.values()
-        if problem.status in (401, 429, *statuses)
+        if problem.status in (*EVERY_CALL, *statuses)
     }
 
 
@@ -48,7 +70,7 @@ BATCH_RESPONSE = inline_serializer(
                 "status": serializers.IntegerField(),
                 "replayed": serializers.BooleanField(required=False),
                 "spend": SpendSerializer(required=False),
-                "problem": ProblemSerializer(required=False),
+                "problem": type(PROBLEM)(required=False),
             },
             many=True,
         )
@@ -59,7 +81,7 @@ ACTIONS_RESPONSE = inline_serializer("Actions", {"actions": ActionSerializer(man
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "credits.api.authentication.ApiKeyAuthentication"
-    name = "API key"
+    name = "ApiKey"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer"}

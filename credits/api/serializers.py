@@ -21,16 +21,20 @@ MAX_BATCH = 1_000
 class Form(serializers.Serializer[Any]):
     """A request's fields; one it does not know is an error, not a silent typo."""
 
+    default_error_messages = {"invalid": "Send a JSON object.", "null": "Send a JSON object."}
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
             known = ", ".join(self.fields) or "nothing"
             raise serializers.ValidationError(
-                {ascii(name)[1:-1]: f"Unknown field; known are {known}." for name in unknown}
+                {ascii(name)[1:-1]: [f"Unknown field; known are {known}."] for name in unknown}
             )
         return super().to_internal_value(data)
 
 
 class SpendForm(Form):
+    """What to spend on."""
+
     action = serializers.CharField(max_length=100, help_text="An action's code.")
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
     organization = serializers.CharField(
@@ -45,6 +49,8 @@ class SpendForm(Form):
 
 
 class HoldForm(SpendForm):
+    """What to set credits aside for."""
+
     expires_in_seconds = serializers.IntegerField(
         min_value=1,
         max_value=HOLD_MAX_SECONDS,
@@ -54,8 +60,13 @@ class HoldForm(SpendForm):
 
 
 class BatchItemForm(SpendForm):
+    """One spend of a batch."""
+
     idempotency_key = serializers.RegexField(
-        r"^[\x20-\x7e]+$", max_length=MAX_IDEMPOTENCY_KEY_LENGTH, required=False
+        r"\A[\x20-\x7e]+\Z",
+        max_length=MAX_IDEMPOTENCY_KEY_LENGTH,
+        trim_whitespace=False,
+        required=False,
     )
 
 
@@ -64,6 +75,8 @@ class BatchForm(Form):
 
 
 class CreditsForm(Form):
+    """How many credits."""
+
     credits = serializers.IntegerField(
         min_value=1, max_value=2**62, required=False, help_text="All of it if not given."
     )

@@ -1,3 +1,5 @@
+import re
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -61,7 +63,8 @@ class Action(models.Model):
 class Wording(models.Model):
     """The words customers read, in the one row there is."""
 
-    PLACEHOLDERS = ("credits_name", "weekly_credits", "next_refill")
+    # Plain names only: str.format would let a message reach into objects, or grow without end.
+    PLACEHOLDER = re.compile(r"\{(credits_name|weekly_credits|next_refill)\}")
 
     credits_name = models.CharField(
         max_length=50, default="credits", help_text="What the credits are called."
@@ -95,15 +98,10 @@ class Wording(models.Model):
         return cls.objects.first() or cls()
 
     def clean(self) -> None:
-        samples = dict.fromkeys(self.PLACEHOLDERS, "")
-        errors = {}
-        for field in ("out_of_credits_message", "next_refill_message"):
-            try:
-                getattr(self, field).format(**samples)
-            except (LookupError, ValueError, AttributeError):
-                errors[field] = (
-                    "Only {credits_name}, {weekly_credits} and {next_refill} can be filled in; "
-                    "write {{ and }} for plain braces."
-                )
+        errors = {
+            field: "Only {credits_name}, {weekly_credits} and {next_refill} can be filled in."
+            for field in ("out_of_credits_message", "next_refill_message")
+            if set("{}") & set(self.PLACEHOLDER.sub("", getattr(self, field)))
+        }
         if errors:
             raise ValidationError(errors)

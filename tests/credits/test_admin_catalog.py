@@ -70,6 +70,7 @@ def test_staff_change_the_words_and_wrong_placeholders_are_refused(admin):
     url = "/admin/credits/wording/1/change/"
     admin.post(url, words)
     assert Wording.objects.get().credits_name == "Sparks"
-    refused = admin.post(url, {**words, "out_of_credits_message": "{balance}"})
-    assert refused.context["errors"]
+    for wrong in ("{balance}", "{", "{credits_name!r}", "{credits_name:>9}", "{next_refill.x}"):
+        refused = admin.post(url, {**words, "out_of_credits_message": wrong})
+        assert refused.context["errors"]
     assert Wording.objects.get().out_of_credits_message == "No {credits_name} left."

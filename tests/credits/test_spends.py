@@ -189,14 +189,48 @@ def test_a_body_that_is_no_json_object_is_refused(api, organization, body):
     assert_untouched(organization)
 
 
+def test_the_sentence_names_the_unknown_field_and_those_there_are(api):
+    body = api.post("spends", {"action": "alt-text.generate", "quantitty": 2}).json()
+    assert body["detail"] == (
+        "quantitty: Unknown field; known are action, quantity, organization, reference."
+    )
+
+
+@pytest.mark.parametrize("path", ["spends", "spends/{id}/refund", "holds/{hold}/capture"])
+def test_a_body_without_a_length_is_refused_and_never_taken_for_empty(api, path):
+    spent = api.spend(quantity=3).json()
+    held = api.post("holds", {"action": "alt-text.generate", "quantity": 3}).json()
+    path = path.format(id=spent["id"], hold=held["id"])
+    response = api.client.post(
+        f"/api/v1/{path}",
+        content_type="application/json",
+        headers={**api.headers, "Transfer-Encoding": "chunked"},
+    )
+    assert_problem(response, 411, "length_required")
+    assert list(Spend.objects.order_by("id").values_list("status", "refunded_credits")) == [
+        ("spent", 0),
+        ("held", 0),
+    ]
+
+
+def test_a_host_that_is_not_ours_is_refused_with_a_problem_document(api):
+    response = api.client.post("/api/v1/spends", headers={**api.headers, "Host": "evil.example"})
+    assert_problem(response, 400, "invalid_request")
+
+
+def test_the_schema_answers_whatever_is_accepted(client, db):
+    for accept in ("*/*", "application/json", "text/html"):
+        assert client.get("/api/schema/", headers={"Accept": accept}).status_code in (200, 400)
+
+
 def test_a_body_of_another_type_is_refused(api):
     response = api.client.post("/api/v1/spends", {"action": "x"}, headers=api.headers)
     assert_problem(response, 415, "unsupported_media_type")
 
 
-def test_a_huge_body_is_refused(api):
-    response = api.spend(reference="r" * 1_000_001)
-    assert_problem(response, 413, "payload_too_large")
+@pytest.mark.parametrize("size", [1_000_001, 3_000_000])
+def test_a_huge_body_is_refused(api, size):
+    assert_problem(api.spend(reference="r" * size), 413, "payload_too_large")
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k\x7f", "ключ"])
@@ -225,6 +259,7 @@ def test_without_a_working_key_nothing_is_told(api, authorization):
     response = api.post("spends", {"action": "alt-text.generate"}, Authorization=authorization)
     assert_problem(response, 401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert "API key" in response.json()["detail"]
 
 
 def test_a_key_stops_when_it_is_revoked_or_expires(organization):

@@ -38,6 +38,8 @@ class Command(BaseCommand):
             raise CommandError("--now is in the future, and a wallet's time never runs back.")
         if chunk < 1:
             raise CommandError("--chunk must be 1 or more.")
+        if moment > timezone.now():
+            self.stdout.write("A drill: wallets it refills will live in that week from now on.")
         self.stdout.write(f"Refilling for the week of {ledger.week_start(moment):%Y-%m-%d} (UTC).")
         total = 0
         for refilled in ledger.refill(now=moment, chunk=chunk):
