@@ -96,7 +96,7 @@ def for_a_command() -> Iterator[None]:
 
 def _own(stack: contextlib.ExitStack) -> bool:
     try:
-        processes = stack.enter_context(claim(VAR_DIR, " ".join(sys.argv)))
+        processes = stack.enter_context(claim(VAR_DIR, " ".join(sys.argv[:2])))
     except AlreadyClaimed:
         return False
     stack.callback(_wait_for_borrowers)
