@@ -276,7 +276,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Credits API",
-    "DESCRIPTION": "Spend credits, set them aside, give them back.",
+    "DESCRIPTION": "Spend credits, set them aside, give them back."
+    + " **Sandbox: no real money moves here.**" * STRIPE_SANDBOX,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
