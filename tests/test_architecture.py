@@ -21,7 +21,7 @@ VERBS = (
 )
 MODELS = ("credits.models", "topups.models")
 # What anybody may use: outside services and small facts.
-HELPERS = ("config", "credits.wording", "topups.gateway", "topups.money")
+HELPERS = ("config", "credits.counting", "credits.wording", "topups.gateway", "topups.money")
 FRAMEWORK_EDGES = (
     "celery",
     "django.contrib.admin",

@@ -17,6 +17,7 @@ from unfold.widgets import (
 
 from credits import ledger
 from credits.admin.base import change_url
+from credits.counting import counted
 from credits.models import Entry, Organization, User
 from credits.models.organizations import MAX_CREDITS
 
@@ -116,7 +117,11 @@ def _adjust(
                 log = f"Adjusted credits by {asked['credits']:+,}: {asked['reason']}"
                 model_admin.log_change(request, organization, log)
     except ledger.OutOfCredits as error:
-        form.add_error("credits", f"Only {error.available:,} credits are available.")
+        form.add_error("credits", f"At most {counted(error.available)} can be taken.")
+        return False
+    except ledger.IdempotencyConflict:
+        message = "This form was used before, for another adjustment; open the page again."
+        form.add_error("adjustment_id", message)
         return False
     _tell(request, organization, asked["credits"], made, form.now)
     return True
@@ -127,8 +132,8 @@ def _tell(
 ) -> None:
     left = ledger.balance(organization, now=now).total
     if made:
-        done = f"Gave {credits:,}" if credits > 0 else f"Took {-credits:,}"
-        messages.success(request, f"{done} credits. {organization} now has {left:,}.")
+        done = f"{'Gave' if credits > 0 else 'Took'} {counted(abs(credits))}"
+        messages.success(request, f"{done}. {organization} now has {left:,}.")
     else:
         messages.warning(
             request, f"This was done before, so nothing changed. {organization} has {left:,}."

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from credits.ledger import database
-from credits.ledger.errors import OutOfCredits
+from credits.ledger.errors import IdempotencyConflict, OutOfCredits
 from credits.models import Entry, Grant, Organization, User
 
 # Free credits are spent before bought ones: the weekly bundle, given in sql/, has 10.
@@ -68,8 +68,8 @@ def adjust(
 
     Up makes a `staff` grant that lapses at `expires_at`, if given; down takes from the open grants
     in burn-down order. With an `adjustment_id` a repeat changes nothing more. Returns whether it
-    was made now. Raises OutOfCredits when more would be taken than there is, and ValueError for 0
-    credits or an empty reason.
+    was made now. Raises OutOfCredits when more would be taken than there is, IdempotencyConflict
+    when the id was used for another adjustment, and ValueError for 0 credits or an empty reason.
 
     >>> ledger.adjust(acme, -20, reason="Given twice by mistake", actor=staff, now=now)
     True
@@ -78,7 +78,9 @@ def adjust(
         raise ValueError("An adjustment needs credits and a reason.")
     with transaction.atomic():
         moment = database.open_wallet(organization.pk, now)
-        if adjustment_id and Entry.objects.filter(adjustment_id=adjustment_id).exists():
+        if adjustment_id and (made := _made(adjustment_id)):
+            if made != (organization.pk, credits, reason, expires_at if credits > 0 else None):
+                raise IdempotencyConflict()
             return False
         if credits > 0:
             grant(
@@ -94,6 +96,16 @@ def adjust(
         else:
             _take(organization, -credits, moment, actor, reason, adjustment_id)
         return True
+
+
+def _made(adjustment_id: UUID) -> tuple[int, int, str, datetime | None] | None:
+    """The organization, credits, reason and expiry of the adjustment with this id."""
+    entries = Entry.objects.filter(adjustment_id=adjustment_id).select_related("grant")
+    if not entries:
+        return None
+    first, credits = entries[0], sum(entry.credits for entry in entries)
+    expires_at = first.grant.expires_at if credits > 0 else None
+    return first.organization_id, credits, first.reason, expires_at
 
 
 def _take(

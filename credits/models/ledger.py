@@ -10,6 +10,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Func, Q
 
+from credits.counting import counted
 from credits.models.access import ApiKey
 from credits.models.catalog import Action
 from credits.models.organizations import Organization
@@ -215,7 +216,7 @@ class Spend(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.credits} credits for {self.action}"
+        return f"{counted(self.credits)} for {self.action}"
 
 
 class Refund(models.Model):
@@ -251,7 +252,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.credits} credits back"
+        return f"{counted(self.credits)} back"
 
 
 class Entry(models.Model):

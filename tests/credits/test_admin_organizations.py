@@ -217,7 +217,7 @@ FUTURE = {"expires_at_0": "2999-01-01", "expires_at_1": "00:00:00"}
         ({"credits": ""}, "This field is required"),
         ({"credits": "ten"}, "Enter a whole number"),
         ({"credits": "1000000001"}, "less than or equal to 1000000000"),
-        ({"credits": "-51"}, "Only 50 credits are available."),
+        ({"credits": "-51"}, "At most 50 credits can be taken."),
         ({"reason": "  "}, "This field is required"),
         ({"reason": "x" * 501}, "at most 500 characters"),
         ({"expires_at_0": "soon"}, "Enter a valid date"),
@@ -242,6 +242,38 @@ def test_a_form_sent_twice_adjusts_once(admin, organization):
     assert "nothing changed. Acme has 30." in again.content.decode()
     assert available(organization) == 30
     assert LogEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"credits": "7"}, {"credits": "-20"}, {"reason": "Another"}, FUTURE]
+)
+def test_a_form_sent_again_with_other_values_is_not_said_to_be_done(admin, organization, changes):
+    form = adjustment(credits="20")
+    admin.post(adjust_url(organization), form)
+    again = admin.post(adjust_url(organization), {**form, **changes})
+    assert "used before, for another adjustment" in again.text
+    assert available(organization) == 70
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_form_of_one_organization_is_not_said_to_be_done_for_another(admin, organization):
+    other, form = Organization.objects.create(name="Zeta", weekly_credits=50), adjustment()
+    admin.post(adjust_url(organization), form)
+    assert "used before, for another adjustment" in admin.post(adjust_url(other), form).text
+    assert available(other) == 50
+
+
+def test_a_form_that_lapses_sent_twice_gives_once(admin, organization):
+    form = adjustment(**FUTURE)
+    admin.post(adjust_url(organization), form)
+    again = admin.post(adjust_url(organization), form, follow=True)
+    assert "nothing changed" in again.text
+    assert available(organization) == 150
+
+
+def test_one_credit_is_told_in_the_singular(admin, organization):
+    response = admin.post(adjust_url(organization), adjustment(credits="1"), follow=True)
+    assert "Gave 1 credit. Acme now has 51." in response.text
 
 
 def test_each_form_carries_its_own_one_time_id(admin, organization):

@@ -1,0 +1,6 @@
+from django import template
+
+from credits.counting import counted
+
+register = template.Library()
+register.filter(counted)
