@@ -1,7 +1,9 @@
 """What can be bought, what was bought, and what Stripe told about it."""
 
 import json
+import re
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -14,8 +16,23 @@ from credits.models import Grant
 from topups.models import Plan, Purchase, StripeEvent
 
 
+class MinorUnitsField(forms.IntegerField):
+    """Refuses `10.00`, of which an `IntegerField` makes 10: a hundredth of what was meant."""
+
+    re_decimal = re.compile(r"(?!)")  # What it would drop: nothing.
+    default_error_messages = {
+        "invalid": "Write minor units, a whole number without a point: 1000 is $10.00."
+    }
+
+
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        field_classes = {"amount_minor": MinorUnitsField}
+
+
 @admin.register(Plan)
 class PlanAdmin(ModelAdmin):
+    form = PlanForm
     list_display = ("name", "credits", "price", "currency", "position", "is_active")
     list_filter = ("is_active", "currency")
     search_fields = ("name",)

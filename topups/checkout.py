@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
+from credits.counting import counted
 from credits.models import Organization, User, Wording
 from topups import fulfillment, gateway
 from topups.models import Plan, Purchase
@@ -25,19 +26,28 @@ CHECKS_AT_ONCE = 100
 def start(plan: Plan, organization: Organization, buyer: User, *, now: datetime) -> str:
     """Begin to buy `plan` and return the address of the page where the buyer pays.
 
-    The purchase is committed before Stripe is called, so a payment always finds it. When the call
-    fails it stays pending, unpaid, until the sweep lets it expire. Raises `gateway.GatewayError`.
+    The purchase is committed before Stripe is called, so a payment always finds it. It expires at
+    once when Stripe refuses. When Stripe is unavailable we cannot know what it did, so it stays
+    pending, unpaid, until the sweep lets it expire. Raises `gateway.GatewayError`.
 
     >>> checkout.start(plan, acme, user, now=now)
     'https://checkout.stripe.com/c/pay/cs_test_…'
     """
     purchase = _record(plan, organization, buyer, now)
+    try:
+        return _open_session(purchase)
+    except gateway.PaymentServiceRefused:
+        _expire(purchase)
+        raise
+
+
+def _open_session(purchase: Purchase) -> str:
     session = gateway.create_checkout_session(
         purchase_id=purchase.pk,
-        product_name=f"{purchase.credits:,} {Wording.current().credits_name}",
+        product_name=counted(purchase.credits, Wording.current().credits_name),
         amount_minor=purchase.amount_minor,
         currency=purchase.currency,
-        customer_email=buyer.email,
+        customer_email=purchase.buyer.email,
         # Stripe fills in the braces (https://docs.stripe.com/payments/checkout/custom-success-page).
         success_url=_absolute("top-up-return") + "?session_id={CHECKOUT_SESSION_ID}",
         cancel_url=_absolute("top-up-canceled"),
@@ -77,11 +87,16 @@ def check(purchase: Purchase, *, now: datetime) -> Purchase:
         session = gateway.retrieve_checkout_session(purchase.stripe_session_id)
         return fulfillment.fulfill(purchase.pk, session, now=now)
     if now - purchase.created_at >= SESSION_LIFETIME:
-        Purchase.objects.filter(
-            pk=purchase.pk, status=Purchase.Status.PENDING, stripe_session_id=None
-        ).update(status=Purchase.Status.EXPIRED, next_check_at=None)
+        _expire(purchase)
         purchase.refresh_from_db()
     return purchase
+
+
+def _expire(purchase: Purchase) -> None:
+    """End a purchase that has no session, unless one was heard of meanwhile."""
+    Purchase.objects.filter(
+        pk=purchase.pk, status=Purchase.Status.PENDING, stripe_session_id=None
+    ).update(status=Purchase.Status.EXPIRED, next_check_at=None)
 
 
 def check_due(*, now: datetime) -> None:

@@ -3,18 +3,25 @@
 from typing import Any, ClassVar
 
 import pgtrigger
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from credits.counting import counted
 from credits.models import Organization, User
 from credits.models.ledger import id_field
 from credits.models.organizations import MAX_CREDITS
-from topups.money import format_amount, format_rate
+from topups.money import CURRENCIES, format_amount, format_rate
 
 # Stripe takes amounts of up to eight digits (https://docs.stripe.com/currencies).
 MAX_AMOUNT_MINOR = 99_999_999
 CURRENCY_PATTERN = "^[a-z]{3}$"
+
+
+def validate_currency(currency: str) -> None:
+    if currency not in CURRENCIES:
+        raise ValidationError(f"Write one of these: {', '.join(sorted(CURRENCIES))}.")
 
 
 class Plan(models.Model):
@@ -33,7 +40,7 @@ class Plan(models.Model):
     currency = models.CharField(
         max_length=3,
         default="usd",
-        validators=[RegexValidator(CURRENCY_PATTERN, "Write three lower case letters, like usd.")],
+        validators=[validate_currency],
         help_text="An ISO 4217 code in lower case, as Stripe has it.",
     )
     is_active = models.BooleanField(
@@ -153,7 +160,7 @@ class Purchase(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.credits} credits for {self.price}"
+        return f"{counted(self.credits)} for {self.price}"
 
     @property
     def price(self) -> str:

@@ -1,6 +1,14 @@
 """Amounts of money as people read them."""
 
 import re
+from math import floor, log10
+
+# What plans are sold in, of all that Stripe charges in (https://docs.stripe.com/currencies).
+_SOLD_IN = (
+    "aed aud brl cad chf czk dkk eur gbp hkd huf ils inr jpy krw mxn myr nok nzd pln ron sek sgd "
+    "thb usd zar"
+)
+CURRENCIES = frozenset(_SOLD_IN.split())
 
 # The currencies whose minor unit is not a hundredth (https://docs.stripe.com/currencies).
 _WITHOUT_DECIMALS = re.compile("bif|clp|djf|gnf|jpy|kmf|krw|mga|pyg|rwf|ugx|vnd|vuv|xaf|xof|xpf")
@@ -19,15 +27,17 @@ def format_amount(amount_minor: int, currency: str) -> str:
 
 
 def format_rate(amount_minor: int, credits: int, currency: str) -> str:
-    """What one credit costs, to at most a hundredth of the smallest unit.
+    """What one credit costs, to a hundredth of the smallest unit, or finer for two digits to tell.
 
-    `format_rate(3600, 2000, "usd")` is `$0.018`.
+    `format_rate(3600, 2000, "usd")` is `$0.018`, and `format_rate(50, 1_000_000, "usd")` is
+    `$0.0000005`.
     """
     decimals = _decimals(currency)
-    rate = f"{amount_minor / 10**decimals / credits:,.{decimals + 2}f}"
-    for _ in range(2):
-        rate = rate.removesuffix("0")
-    return _with_currency(rate.removesuffix("."), currency)
+    rate = amount_minor / 10**decimals / credits
+    finest = max(decimals + 2, 1 - floor(log10(rate)))
+    whole, _, fraction = f"{rate:,.{finest}f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(decimals, "0")
+    return _with_currency(f"{whole}.{fraction}" if fraction else whole, currency)
 
 
 def _with_currency(amount: str, currency: str) -> str:

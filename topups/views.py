@@ -65,7 +65,10 @@ def _start(request: SignedInRequest, form: TopUpForm, now: datetime) -> HttpResp
     chosen = form.cleaned_data
     try:
         url = checkout.start(chosen["plan"], chosen["organization"], request.user, now=now)
-    except gateway.GatewayError:
+    except gateway.PaymentServiceRefused:
+        logger.exception("Stripe refuses to sell plan %s", chosen["plan"].pk)
+        return render(request, "topups/refused.html", status=502)
+    except gateway.PaymentServiceUnavailable:
         logger.exception("A checkout could not be started")
         return render(request, "topups/unavailable.html", status=503)
     return redirect(url)

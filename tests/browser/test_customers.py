@@ -81,6 +81,8 @@ def test_a_declined_card_adds_nothing_until_another_one_pays(page, organization,
     pay(page, DECLINED_CARD)
     expect(page.get_by_role("alert")).to_have_text("Your card was declined.")
     screenshot("card-declined")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pay by card")
     assert not organization.grants.filter(kind="top_up").exists()
     pay(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("2,000 credits added")

@@ -108,13 +108,27 @@ def test_a_changed_plan_leaves_its_purchases_alone(admin, purchase):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"amount_minor": "0"}, {"currency": "US"}, {"credits": "0"}, {"credits": "x"}]
+    ("changes", "told"),
+    [
+        ({"amount_minor": "0"}, "greater than or equal to 50"),
+        ({"amount_minor": "1000.00"}, "Write minor units"),
+        ({"amount_minor": "1,000"}, "Write minor units"),
+        ({"currency": "US"}, "Write one of these: aed,"),
+        ({"currency": "zzz"}, "Write one of these: aed,"),
+        ({"credits": "0"}, "greater than or equal to 1"),
+        ({"credits": "x"}, "Enter a whole number"),
+    ],
 )
-def test_a_wrong_plan_is_refused(admin, changes):
-    form = {"name": "Odd", "credits": "5", "amount_minor": "5", "currency": "usd", "position": "1"}
+def test_a_wrong_plan_is_refused_with_the_reason(admin, changes, told):
+    form = {"name": "Odd", "credits": "5", "amount_minor": "50", "currency": "usd", "position": "1"}
     response = admin.post("/admin/topups/plan/add/", {**form, **changes})
-    assert response.context["errors"]
+    (errors,) = response.context["errors"]
+    assert told in str(errors)
     assert not Plan.objects.filter(name="Odd").exists()
+
+
+def test_plans_are_listed_with_their_price_as_money(admin):
+    assert "$150.00" in admin.get("/admin/topups/plan/").text
 
 
 def test_a_plan_goes_only_while_nobody_bought_it(admin, purchase):

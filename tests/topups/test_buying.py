@@ -54,6 +54,7 @@ def test_plans_tell_what_one_credit_costs_and_which_is_the_best_value(customer):
         (500, 100, "jpy", "5 JPY"),
         (50, 100, "jpy", "0.5 JPY"),
         (1, 3, "gbp", "£0.0033"),
+        (50, 1_000_000, "usd", "$0.0000005"),
     ],
 )
 def test_the_price_of_one_credit_is_as_fine_as_it_needs_to_be(
@@ -98,14 +99,17 @@ def test_a_price_change_leaves_purchases_under_way_alone(customer, plan):
 def test_a_declined_card_can_be_tried_again(customer, plan):
     pay_page = customer.choose(plan).headers["Location"]
     declined = customer.post(pay_page, {"card_number": "4000 0000 0000 0002"})
-    assert "Your card was declined." in text(declined)
+    # Redirected, so that neither Back nor Reload sends the card again.
+    assert declined.status_code == 302
+    assert "Your card was declined." in text(customer.get(declined.headers["Location"]))
+    assert "declined." not in text(customer.get(pay_page)).partition("Test cards")[0]
     back = customer.post(pay_page, {"card_number": "4242424242424242"}).headers["Location"]
     assert "500 credits added" in text(customer.get(back))
 
 
 def test_a_real_card_number_is_refused_by_the_sandbox(customer, plan):
     pay_page = customer.choose(plan).headers["Location"]
-    assert "not a test card" in text(customer.post(pay_page, {"card_number": "5555"}))
+    assert "not a test card" in text(customer.post(pay_page, {"card_number": "5555"}, follow=True))
 
 
 def test_a_canceled_checkout_changes_nothing(customer, plan):
@@ -152,18 +156,40 @@ def test_choosing_while_stripe_is_down_charges_nothing_and_expires_in_a_day(
         assert purchase.status == status
 
 
-def test_a_request_stripe_refuses_is_told_kindly(customer, plan):
+def test_a_plan_stripe_refuses_is_told_honestly_logged_and_over_at_once(customer, plan, caplog):
     Plan.objects.filter(pk=plan.pk).update(amount_minor=1)
     page = customer.choose(plan)
-    assert page.status_code == 503
+    assert page.status_code == 502
+    assert "cannot be bought right now" in text(page)
     assert "Nothing was charged" in text(page)
+    assert f"Stripe refuses to sell plan {plan.pk}" in caplog.text
+    assert Purchase.objects.get().status == Purchase.Status.EXPIRED
+    assert "Not completed" in text(customer.get("/purchases/"))
+
+
+def test_the_page_tells_whether_stripe_or_the_sandbox_takes_the_payment(customer, settings):
+    assert "a sandbox that stands in for Stripe" in text(customer.get("/top-up/"))
+    settings.STRIPE_SANDBOX = False
+    assert "We never see your card." in text(customer.get("/top-up/"))
+
+
+def test_one_credit_is_told_in_the_singular(customer, plan):
+    Plan.objects.filter(pk=plan.pk).update(credits=1)
+    Organization.objects.update(weekly_credits=1, show_balance=True)
+    page = text(customer.get("/top-up/"))
+    assert "1 credit $10.00" in page
+    assert "1 Amplience credit left. 1 free credit comes back Monday" in page
+    assert "1 Amplience credit $10.00" in text(customer.get(customer.choose(plan).url))
+    thanks = text(customer.get(customer.buy(plan)))
+    assert "1 credit added" in thanks
+    assert "its 1 Amplience credit right away" in thanks
 
 
 def test_a_double_submit_makes_two_checkouts_and_only_the_paid_one_counts(customer, plan):
     first, second = (customer.choose(plan).headers["Location"] for _ in range(2))
     assert first != second
     customer.post(second, {"card_number": "4242424242424242"})
-    again = customer.post(second, {"card_number": "4242424242424242"})
+    again = customer.post(second, {"card_number": "4242424242424242"}, follow=True)
     assert "This is paid" in text(again)
     make_due()
     tasks.sweep()

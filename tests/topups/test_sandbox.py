@@ -123,6 +123,11 @@ def test_a_key_is_forgotten_after_a_day(post):
             "parameter_invalid",
             "line_items[0][price_data][unit_amount]",
         ),
+        (
+            {"line_items[0][price_data][currency]": "zzz"},
+            "parameter_invalid",
+            "line_items[0][price_data][currency]",
+        ),
         ({"line_items[0][price_data][unit_amount]": "49"}, "amount_too_small", "line_items"),
         ({"line_items": "x"}, "parameter_unknown", "line_items"),
         ({"customer_email": "nobody"}, "parameter_invalid", "customer_email"),
@@ -161,7 +166,8 @@ def test_a_session_lives_for_a_day(post, client):
     session = post().json()
     assert session["expires_at"] - session["created"] == 24 * 60 * 60
     Session.objects.update(expires_at=timezone.now())
-    page = client.post(f"/sandbox/pay/{session['id']}/", {"card_number": "4242424242424242"})
+    card = {"card_number": "4242424242424242"}
+    page = client.post(f"/sandbox/pay/{session['id']}/", card, follow=True)
     assert b"This page has expired" in page.content
     assert client.get(f"{PATH}/{session['id']}", headers=KEY).json()["status"] == "expired"
     assert Event.objects.get().payload["type"] == "checkout.session.expired"

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import credits.models.ledger
+import topups.models
 
 
 class Migration(migrations.Migration):
@@ -55,11 +56,7 @@ class Migration(migrations.Migration):
                         default="usd",
                         help_text="An ISO 4217 code in lower case, as Stripe has it.",
                         max_length=3,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "^[a-z]{3}$", "Write three lower case letters, like usd."
-                            )
-                        ],
+                        validators=[topups.models.validate_currency],
                     ),
                 ),
                 (

@@ -11,6 +11,16 @@ from rest_framework import serializers
 _KEY = re.compile(r"^(\w+)((?:\[\w+\]){0,8})$")
 _PART = re.compile(r"\[(\w+)\]")
 MAX_AMOUNT_MINOR = 99_999_999
+# Stripe's list (https://docs.stripe.com/currencies).
+_CURRENCIES = (
+    "aed|afn|all|amd|ang|aoa|ars|aud|awg|azn|bam|bbd|bdt|bgn|bhd|bif|bmd|bnd|bob|brl|bsd|bwp|"
+    "byn|bzd|cad|cdf|chf|clp|cny|cop|crc|cve|czk|djf|dkk|dop|dzd|egp|etb|eur|fjd|fkp|gbp|gel|"
+    "gip|gmd|gnf|gtq|gyd|hkd|hnl|htg|huf|idr|ils|inr|isk|jmd|jod|jpy|kes|kgs|khr|kmf|krw|kwd|"
+    "kyd|kzt|lak|lbp|lkr|lrd|lsl|mad|mdl|mga|mkd|mmk|mnt|mop|mur|mvr|mwk|mxn|myr|mzn|nad|ngn|"
+    "nio|nok|npr|nzd|omr|pab|pen|pgk|php|pkr|pln|pyg|qar|ron|rsd|rub|rwf|sar|sbd|scr|sek|sgd|"
+    "shp|sle|sos|srd|std|szl|thb|tjs|tnd|top|try|ttd|twd|tzs|uah|ugx|usd|uyu|uzs|vnd|vuv|wst|"
+    "xaf|xcd|xcg|xof|xpf|yer|zar|zmw"
+)
 
 
 class InvalidParams(Exception):
@@ -123,7 +133,9 @@ class ProductData(Strict):
 
 
 class PriceData(Strict):
-    currency = serializers.RegexField("^[a-z]{3}$")
+    currency = serializers.RegexField(
+        rf"^({_CURRENCIES})\Z", error_messages={"invalid": "Invalid currency"}
+    )
     unit_amount = serializers.IntegerField(min_value=0, max_value=MAX_AMOUNT_MINOR)
     product_data = ProductData()
 

@@ -1,5 +1,6 @@
 """The hosted page where a pretended payment is made."""
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,22 +16,26 @@ from topups.sandbox.models import Session
 @require_http_methods(["GET", "POST"])
 def pay(request: HttpRequest, session_id: str) -> HttpResponseBase:
     """Show a session and take a test card for it, as Stripe's page takes a real one."""
-    error = ""
+    if request.method == "POST":
+        return HttpResponseRedirect(_pay(request, session_id))
+    return _page(request, session_id)
+
+
+def _pay(request: HttpRequest, session_id: str) -> str:
+    """Where to go after an attempt to pay: on, or back to this page, which says what is wrong."""
+    card_number = request.POST.get("card_number", "")
     try:
-        if request.method == "POST":
-            card_number = request.POST.get("card_number", "")
-            session = sessions.pay(session_id, card_number, now=timezone.now())
-            return HttpResponseRedirect(_success_url(session))
+        return _success_url(sessions.pay(session_id, card_number, now=timezone.now()))
     except Session.DoesNotExist as missing:
         raise Http404 from missing
     except sessions.CardDeclined as declined:
-        error = str(declined)
+        messages.error(request, str(declined))
     except sessions.NotOpen:
-        pass  # Paid or expired meanwhile: the page below says so.
-    return _page(request, session_id, error)
+        pass  # Paid or expired meanwhile: the page says so.
+    return request.path
 
 
-def _page(request: HttpRequest, session_id: str, error: str) -> HttpResponse:
+def _page(request: HttpRequest, session_id: str) -> HttpResponse:
     try:
         session = sessions.find(session_id, now=timezone.now())
     except Session.DoesNotExist as missing:
@@ -40,7 +45,6 @@ def _page(request: HttpRequest, session_id: str, error: str) -> HttpResponse:
         "amount": format_amount(session.amount_total, session.currency),
         "test_cards": sessions.TEST_CARDS.items(),
         "success_url": _success_url(session),
-        "error": error,
     }
     return render(request, "sandbox/pay.html", context)
 
