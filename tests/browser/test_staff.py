@@ -1,5 +1,7 @@
 """What staff do in the admin, in a real browser."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
@@ -23,7 +25,7 @@ def supporter(site) -> User:
 
 
 def sign_in(page: Page, password: str = PASSWORD) -> None:
-    page.goto("/admin/")
+    page.goto("/admin/login/")
     page.get_by_label("Email address").fill(EMAIL)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
@@ -33,6 +35,7 @@ def test_a_member_of_staff_adjusts_a_balance_and_sees_it_in_the_ledger(
     page, supporter, organization, screenshot
 ):
     sign_in(page)
+    expect(page).to_have_url(re.compile("/admin/$"))
     page.goto("/admin/credits/organization/")
     page.get_by_role("link", name="Fern & Field").first.click()
     page.get_by_role("link", name="Adjust credits").click()

@@ -135,6 +135,18 @@ def test_staff_sign_in_to_the_admin_and_customers_do_not(client, administrator, 
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("asked", "led_to"), [("", "/admin/"), ("?next=/admin/topups/plan/", "/admin/topups/plan/")]
+)
+def test_staff_are_led_to_the_admin_and_not_to_the_customers_pages(
+    client, administrator, asked, led_to
+):
+    page = client.get(f"{ADMIN_LOGIN}{asked}")
+    hidden = re.search(r'name="next" value="([^"]*)" form="login-form"', page.text)
+    form = {"username": administrator.email, "password": PASSWORD, "next": hidden[1]}
+    assert client.post(f"{ADMIN_LOGIN}{asked}", form).url == led_to
+
+
 def test_a_closed_staff_account_cannot_sign_in_to_the_admin(client, administrator):
     administrator.is_active = False
     administrator.save()
@@ -174,7 +186,8 @@ def test_a_forgotten_password_is_replaced_through_the_mailed_link_once(client, c
     assert "Check your email" in response.text
     (message,) = mail.outbox
     assert message.to == [EMAIL]
-    assert message.subject == "Password Reset Email"
+    assert message.subject == "Reset your password"
+    assert "somebody, perhaps you" in message.body.lower()
 
     form_page = client.get(_link_in(message.body), follow=True)
     passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
