@@ -9,12 +9,14 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 TIMEOUT_SECONDS = 2
 OK = "ok"
 
 
+@csrf_exempt
 @require_safe
 @never_cache
 def live(request: HttpRequest) -> HttpResponse:
@@ -22,6 +24,7 @@ def live(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "alive"})
 
 
+@csrf_exempt
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:

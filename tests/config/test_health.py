@@ -67,6 +67,7 @@ def test_not_ready_while_a_migration_is_missing(client: Client) -> None:
     assert response.json()["checks"]["migrations"] == "1 not applied"
 
 
-def test_only_reading_is_allowed(client: Client) -> None:
+def test_only_reading_is_allowed() -> None:
+    client = Client(enforce_csrf_checks=True)
     assert client.post("/health/").status_code == 405
     assert client.post("/health/ready/").status_code == 405
