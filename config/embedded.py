@@ -30,6 +30,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
+import redis
+
 from config.environment import BASE_DIR, VAR_DIR, env
 from config.processes import (
     AlreadyClaimed,
@@ -63,10 +66,10 @@ def missing() -> set[str]:
 def running_addresses() -> dict[str, str]:
     """The addresses of the servers that run for this checkout now, by variable name."""
     try:
-        addresses: dict[str, str] = json.loads((VAR_DIR / "addresses.json").read_text())
-    except FileNotFoundError:
+        addresses = json.loads((VAR_DIR / "addresses.json").read_text())
+    except (FileNotFoundError, ValueError):  # ValueError: half-written
         return {}
-    return addresses
+    return addresses if isinstance(addresses, dict) else {}
 
 
 @contextlib.contextmanager
@@ -88,8 +91,10 @@ def for_a_command() -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        while not (_own(stack) or _borrow(stack)):
+        # What a killed run left will do: only the next run, not a command, stops it.
+        while not (_borrow(stack) or _own(stack)):
             time.sleep(0.1)
         yield
 
@@ -108,11 +113,16 @@ def _borrow(stack: contextlib.ExitStack) -> bool:
     share = (VAR_DIR / "borrowers.lock").open("a")
     fcntl.flock(share, fcntl.LOCK_SH)
     # Looked up under the lock: the owner takes the addresses away, then waits for the lock.
-    if running_addresses():
+    if _answer(running_addresses()):
         stack.enter_context(share)
         return True
     share.close()
     return False
+
+
+def _answer(addresses: dict[str, str]) -> bool:
+    probes = {"DATABASE_URL": _is_up, "REDIS_URL": _answers_ping}
+    return bool(addresses) and all(probes[name](url) for name, url in addresses.items())
 
 
 def _wait_for_borrowers() -> None:
@@ -146,7 +156,7 @@ def _start_postgres(processes: Processes, home: Path, options: tuple[str, ...]) 
         _create_cluster(processes, program, folder, log)
     _check_cluster(folder)
     _stop_unrecorded(folder / "data")
-    password = (folder / "password").read_text()
+    password = (folder / "password").read_text(errors="replace").replace("\0", "")
     port = _free_port()
     settings = (
         f"port={port}",
@@ -165,28 +175,27 @@ def _start_postgres(processes: Processes, home: Path, options: tuple[str, ...]) 
         **_as_server_user(),
     )
     server = f"postgres://postgres:{quote(password)}@127.0.0.1:{port}"
-    _wait(processes, "PostgreSQL", lambda: _accepts_sessions(server), log)
-    _create_database(server)
+    _wait(processes, "PostgreSQL", lambda: _is_up(f"{server}/postgres"), log)
+    _create_database(server, folder)
     return f"{server}/credits"
 
 
-def _accepts_sessions(server: str) -> bool:
-    import psycopg
-
+def _is_up(database: str) -> bool:
+    """Whether PostgreSQL answers, if only to refuse the password."""
     try:
-        psycopg.connect(f"{server}/postgres", connect_timeout=5).close()
-    except psycopg.OperationalError:
-        return False
+        psycopg.connect(database, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        return bool(error.pgconn and error.pgconn.used_password)
     return True
 
 
-def _create_database(server: str) -> None:
-    import psycopg
-
-    with (
-        contextlib.suppress(psycopg.errors.DuplicateDatabase),
-        psycopg.connect(f"{server}/postgres", autocommit=True) as connection,
-    ):
+def _create_database(server: str, folder: Path) -> None:
+    try:
+        connection = psycopg.connect(f"{server}/postgres", autocommit=True)
+    except psycopg.OperationalError:
+        remedy = f"Put it back, or delete the folder {folder} to start with an empty database."
+        raise Problem(f"{folder / 'password'} is not PostgreSQL's password. {remedy}") from None
+    with contextlib.suppress(psycopg.errors.DuplicateDatabase), connection:
         connection.execute("CREATE DATABASE credits")
 
 
@@ -208,13 +217,10 @@ def _start_valkey(processes: Processes, home: Path) -> str:
 
 
 def _answers_ping(address: str) -> bool:
-    import redis
-
-    with redis.Redis.from_url(address, socket_timeout=5) as client:
-        try:
-            return bool(client.ping())
-        except redis.ConnectionError:
-            return False
+    client = redis.Redis.from_url(address, socket_timeout=5)
+    with contextlib.suppress(redis.RedisError), client:
+        return bool(client.ping())
+    return False
 
 
 def _wait(processes: Processes, name: str, ready: Callable[[], bool], log: Path) -> None:
@@ -227,8 +233,7 @@ def _wait(processes: Processes, name: str, ready: Callable[[], bool], log: Path)
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 # --- PostgreSQL's data ----------------------------------------------------------------------------
@@ -270,7 +275,8 @@ def _check_cluster(folder: Path) -> None:
     remedy = f"Delete the folder {folder} to start with an empty database."
     if folder.stat().st_uid != (user.pw_uid if user else os.geteuid()):
         raise Problem(f"{folder} belongs to another user; run as that user. {remedy}")
-    if not version.exists() or not (folder / "password").exists():
+    parts = (version, folder / "password")
+    if not all(part.exists() and part.read_bytes().strip(b"\0\n") for part in parts):
         raise Problem(f"{folder} is damaged: a part of it is missing. {remedy}")
     if version.read_text().strip() != POSTGRES_MAJOR:
         raise Problem(f"{folder} is of PostgreSQL {version.read_text().strip()}. {remedy}")
@@ -286,13 +292,17 @@ def _stop_unrecorded(data: Path) -> None:
     pid_file = data / "postmaster.pid"
     if not pid_file.exists():
         return
-    pid = int(pid_file.read_text().split("\n")[0])
-    with contextlib.suppress(psutil.NoSuchProcess):
+    try:
+        pid = abs(int(pid_file.read_text().split("\n")[0]))  # negative: a single-user session
         process = psutil.Process(pid)
         if str(data) in process.cmdline():
             stop_leftover("PostgreSQL", pid, signal.SIGINT)
         elif process.name() != "postgres":
             pid_file.unlink()  # Its number belongs to somebody else by now.
+    except psutil.NoSuchProcess:
+        pass
+    except ValueError:
+        pid_file.unlink()  # Half-written, and PostgreSQL would refuse to start.
 
 
 # --- The user that PostgreSQL runs as, and what that user can reach -------------------------------

@@ -69,6 +69,7 @@ class Processes:
     ) -> subprocess.Popen[bytes]:
         """Start `command` in a session of its own, so that a terminal's Ctrl-C reaches only us."""
         log.parent.mkdir(parents=True, exist_ok=True)
+        log.parent.chmod(0o700)  # Locally, links to set a password anew are written to the log.
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [str(part) for part in command],

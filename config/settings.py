@@ -15,6 +15,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from config import admin_site
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
+from config.processes import write_private
 
 ENVIRONMENT = env.str("ENVIRONMENT", "local")
 if ENVIRONMENT not in ("local", "production"):
@@ -73,10 +74,9 @@ def _address(name: str, text: str, *, schemes: tuple[str, ...], example: str) ->
 def _local_secret_key() -> str:
     """A secret key of this checkout's own, made once, so that sessions outlive a restart."""
     path = VAR_DIR / "secret_key"
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         VAR_DIR.mkdir(exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        write_private(path, secrets.token_urlsafe(50))
     return path.read_text()
 
 

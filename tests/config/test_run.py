@@ -144,6 +144,10 @@ def test_what_a_killed_run_left_is_stopped_by_the_next(run: StartRun, home: Path
     orphans = {process.pid for process in processes_of(home)}
     assert orphans
 
+    done = manage(home, "check_ledger")
+    assert done.returncode == 0, done.stderr
+    assert orphans <= {process.pid for process in processes_of(home)}
+
     healed = run().until_running()
     assert "Stopping PostgreSQL" in healed.output
     assert orphans.isdisjoint(process.pid for process in processes_of(home))
@@ -218,6 +222,35 @@ def test_a_damaged_data_folder_is_named(run: StartRun, home: Path) -> None:
     if os.geteuid() == 0:
         os.chown(home / "postgres", *nobody())
     assert_one_clear_line(run(), "damaged", f"Delete the folder {home / 'postgres'}")
+
+
+@pytest.mark.parametrize("half_written", ["", "\0", "some"])
+def test_a_wrong_password_of_the_database_is_named(
+    run: StartRun, home: Path, half_written: str
+) -> None:
+    assert manage(home, "migrate", "--verbosity=0").returncode == 0
+    (home / "postgres" / "password").write_text(half_written)
+    words = ["is not PostgreSQL's password"] if half_written == "some" else ["damaged"]
+    assert_one_clear_line(run(), *words, str(home / "postgres"), "to start with an empty")
+
+
+@pytest.mark.parametrize("half_written", ["", "[", "5"])
+def test_half_written_notes_of_a_killed_run_are_written_anew(
+    run: StartRun, home: Path, half_written: str
+) -> None:
+    assert manage(home, "migrate", "--verbosity=0").returncode == 0
+    for note in ("addresses.json", "processes.json", "postgres/data/postmaster.pid"):
+        (home / note).write_text(half_written)
+    (home / "secret_key").write_text("")
+    run().until_running()
+
+
+def test_only_their_owner_reads_what_the_processes_say(home: Path) -> None:
+    """A link to set a password anew is among it."""
+    log = home / "log"
+    log.mkdir(mode=0o755)
+    assert manage(home, "migrate", "--verbosity=0").returncode == 0
+    assert stat.S_IMODE(log.stat().st_mode) == 0o700
 
 
 def test_a_data_folder_half_made_is_made_anew(home: Path) -> None:

@@ -48,6 +48,13 @@ def test_the_secret_key_of_a_checkout_stays_and_is_private(load: Load) -> None:
     assert (settings.VAR_DIR / "secret_key").stat().st_mode & 0o077 == 0
 
 
+def test_an_empty_secret_key_is_made_anew(load: Load) -> None:
+    path = settings.VAR_DIR / "secret_key"
+    path.write_text("")
+    assert load()["SECRET_KEY"] == path.read_text() != ""
+    assert path.stat().st_mode & 0o077 == 0
+
+
 def test_the_port_leads_to_the_address(load: Load) -> None:
     assert load(PORT="8017")["BASE_URL"] == "http://127.0.0.1:8017"
 
