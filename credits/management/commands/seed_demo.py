@@ -31,9 +31,9 @@ class Command(BaseCommand):
         """The facts of an earlier run, if its rows are still there."""
         try:
             facts: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError):
+            known = Organization.objects.filter(public_id=facts["organization"]).exists()
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        known = Organization.objects.filter(public_id=facts.get("organization")).exists()
         return facts if known else None
 
     @transaction.atomic
