@@ -38,12 +38,12 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def _seed(self) -> dict[str, Any]:
-        organization = Organization.objects.create(name=ORGANIZATION_NAME)
+        organization, _ = Organization.objects.get_or_create(name=ORGANIZATION_NAME)
         staff_password, customer_password = secrets.token_urlsafe(9), secrets.token_urlsafe(9)
         _person(STAFF_EMAIL, staff_password, is_staff=True, is_superuser=True)
         customer = _person(CUSTOMER_EMAIL, customer_password)
-        Membership.objects.create(
-            organization=organization, user=customer, role=Membership.Role.OWNER
+        Membership.objects.get_or_create(
+            organization=organization, user=customer, defaults={"role": Membership.Role.OWNER}
         )
         _, api_key = create_key(name="Demo", organization=organization)
         service = Service.objects.get(name="Background removal")
