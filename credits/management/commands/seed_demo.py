@@ -38,7 +38,8 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def _seed(self) -> dict[str, Any]:
-        organization, _ = Organization.objects.get_or_create(name=ORGANIZATION_NAME)
+        named = Organization.objects.filter(name=ORGANIZATION_NAME)
+        organization = named.first() or Organization.objects.create(name=ORGANIZATION_NAME)
         staff_password, customer_password = secrets.token_urlsafe(9), secrets.token_urlsafe(9)
         _person(STAFF_EMAIL, staff_password, is_staff=True, is_superuser=True)
         customer = _person(CUSTOMER_EMAIL, customer_password)
