@@ -5,7 +5,10 @@ and `production` (nothing is guessed: whatever is missing is named at start). Ev
 explained in `.env.example`; each can also be read from a file named by `<VARIABLE>_FILE`.
 """
 
+import contextlib
+import os
 import secrets
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,9 +78,20 @@ def _local_secret_key() -> str:
     """A secret key of this checkout's own, made once, so that sessions outlive a restart."""
     path = VAR_DIR / "secret_key"
     if not path.exists() or not path.stat().st_size:
-        VAR_DIR.mkdir(exist_ok=True)
-        write_private(path, secrets.token_urlsafe(50))
+        _make_secret_key(path)
     return path.read_text()
+
+
+def _make_secret_key(path: Path) -> None:
+    """Write the key if nobody else does so meanwhile; of several processes the first one wins."""
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    write_private(draft, secrets.token_urlsafe(50))
+    if path.exists() and not path.stat().st_size:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
 
 
 # --- Where we are -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from config import health
 from credits import accounts
@@ -14,6 +15,7 @@ handler500 = "credits.api.problems.server_error"
 urlpatterns = [
     path("", include("credits.urls")),
     path("", include("topups.urls")),
+    path("accounts/", RedirectView.as_view(pattern_name="home")),
     path("accounts/email/", accounts.no_change_of_address),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

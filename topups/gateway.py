@@ -205,7 +205,14 @@ def _client_for(api_key: str, api_base: str) -> stripe.StripeClient:
 def _gateway_errors() -> Iterator[None]:
     try:
         yield
-    except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
+    except (
+        stripe.APIConnectionError,
+        stripe.APIError,
+        stripe.RateLimitError,
+        # Our key is wrong or may not do this: our fault, and not that of what was asked for.
+        stripe.AuthenticationError,
+        stripe.PermissionError,
+    ) as error:
         raise PaymentServiceUnavailable(str(error)) from error
     except stripe.StripeError as error:
         raise PaymentServiceRefused(str(error)) from error

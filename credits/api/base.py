@@ -25,8 +25,8 @@ LookUp = Callable[[str], Organization | None]
 _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}")
 
 
-class AlwaysJson(BaseContentNegotiation):
-    """JSON whatever the `Accept` header says, as the API has nothing else to offer."""
+class NoNegotiation(BaseContentNegotiation):
+    """Each address answers in the one format it has, whatever the `Accept` header says."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         is_json = request.content_type.split(";")[0].strip().lower() == "application/json"
@@ -45,7 +45,7 @@ class ApiView(APIView):
     authentication_classes = (ApiKeyAuthentication,)
     permission_classes = (HasApiKey,)
     throttle_classes = (ApiKeyThrottle,)
-    content_negotiation_class = AlwaysJson
+    content_negotiation_class = NoNegotiation
     parser_classes = (LimitedJSONParser,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -1,7 +1,13 @@
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from credits.api import views
+from credits.api.base import NoNegotiation
+
+schema_view = SpectacularJSONAPIView.as_view(content_negotiation_class=NoNegotiation)
+docs_view = SpectacularSwaggerView.as_view(
+    url_name="api-schema", content_negotiation_class=NoNegotiation
+)
 
 urlpatterns = [
     path("v1/spends", views.SpendsView.as_view(), name="api-spends"),
@@ -13,6 +19,6 @@ urlpatterns = [
     path("v1/actions", views.ActionsView.as_view(), name="api-actions"),
     path("v1/balance", views.BalanceView.as_view(), name="api-balance"),
     path("v1/usage", views.UsageView.as_view(), name="api-usage"),
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("schema/", schema_view, name="api-schema"),
+    path("docs/", docs_view, name="api-docs"),
 ]

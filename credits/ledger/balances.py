@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from credits.ledger import database
 from credits.ledger.weeks import week_start
-from credits.models import Entry, Grant, Organization
+from credits.models import Entry, Grant, Organization, Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def balance(organization: Organization, *, now: datetime) -> Balance:
 def balance_at(organization: Organization, *, at: datetime) -> Balance:
     """What could be spent at a moment in the past, as the ledger's entries tell it.
 
-    Nobody wrote down the bundle of a week in which nothing happened: it counts at the size the
+    A past week without a bundle on record, idle or with a bundle of none, counts at the size the
     organization's bundle has at present.
 
     >>> ledger.balance_at(acme, at=datetime(2026, 11, 23, 12, tzinfo=UTC)).total
@@ -77,7 +77,9 @@ def _unwritten_bundle(organization: Organization, at: datetime) -> int:
     """The free credits of the week that no entry had written down until then."""
     if at < organization.created_at:
         return 0
-    bundle = organization.grants.filter(week=week_start(at).date()).first()
-    if bundle is None:
-        return organization.weekly_credits
-    return bundle.amount if bundle.created_at > at else 0
+    week = week_start(at).date()
+    bundle = organization.grants.filter(week=week).first()
+    if bundle:
+        return bundle.amount if bundle.created_at > at else 0
+    was_empty = Wallet.objects.filter(organization=organization, bundle_week=week).exists()
+    return 0 if was_empty else organization.weekly_credits

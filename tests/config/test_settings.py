@@ -3,6 +3,8 @@
 import os
 import re
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,20 @@ def test_an_empty_secret_key_is_made_anew(load: Load) -> None:
     path.write_text("")
     assert load()["SECRET_KEY"] == path.read_text() != ""
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_together_share_one_secret_key(tmp_path: Path) -> None:
+    program = "from config.settings import SECRET_KEY; print(SECRET_KEY)"
+    command = [sys.executable, "-c", program]
+    environment = {"VAR_DIR": str(tmp_path), "ENV_FILE": "", "PATH": os.environ["PATH"]}
+    together = [
+        subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE)
+        for _ in range(6)
+    ]
+    keys = {process.communicate(timeout=60)[0] for process in together}
+    assert [process.returncode for process in together] == [0] * 6
+    assert len(keys) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
 
 
 def test_the_port_leads_to_the_address(load: Load) -> None:

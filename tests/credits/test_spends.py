@@ -185,7 +185,9 @@ def test_a_wrong_field_is_named_and_changes_nothing(api, organization, fields, f
     "body", ["", "{", "[]", '"spend"', "null", "[" * 100_000, '{"quantity": ' + "9" * 5000 + "}"]
 )
 def test_a_body_that_is_no_json_object_is_refused(api, organization, body):
-    assert_problem(api.post("spends", body), 400, "invalid_request")
+    problem = assert_problem(api.post("spends", body), 400, "invalid_request")
+    if body in ("[]", '"spend"', "null"):
+        assert problem["detail"] == "body: Send a JSON object."
     assert_untouched(organization)
 
 
@@ -220,7 +222,10 @@ def test_a_host_that_is_not_ours_is_refused_with_a_problem_document(api):
 
 def test_the_schema_answers_whatever_is_accepted(client, db):
     for accept in ("*/*", "application/json", "text/html"):
-        assert client.get("/api/schema/", headers={"Accept": accept}).status_code in (200, 400)
+        schema = client.get("/api/schema/", headers={"Accept": accept})
+        assert (schema.status_code, schema.json()["info"]["title"]) == (200, "Credits API")
+        docs = client.get("/api/docs/", headers={"Accept": accept})
+        assert (docs.status_code, docs.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
 def test_a_body_of_another_type_is_refused(api):

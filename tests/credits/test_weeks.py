@@ -172,6 +172,15 @@ def test_the_refill_command_shows_progress_and_takes_a_moment(organization):
         call_command("refill", now="Monday")
 
 
+def test_balance_at_tells_a_week_without_a_bundle_as_it_is(organization):
+    Organization.objects.update(created_at=MONDAY - WEEK, weekly_credits=0)
+    organization.refresh_from_db()
+    tuesday = MONDAY + timedelta(days=1)
+    ledger.change_bundle(organization, 50, now=tuesday)
+    assert ledger.balance(organization, now=tuesday).total == 0
+    assert ledger.balance_at(organization, at=tuesday).total == 0
+
+
 def test_in_production_the_refill_command_does_not_run_ahead_of_time(organization, settings):
     settings.PRODUCTION = True
     with pytest.raises(CommandError, match="future"):
