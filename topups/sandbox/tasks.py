@@ -6,7 +6,6 @@ from django.utils import timezone
 from topups.sandbox import deliveries
 
 MAX_RETRIES = 10
-MAX_RETRY_AFTER_SECONDS = 600
 
 
 @shared_task(bind=True, max_retries=MAX_RETRIES)
@@ -14,4 +13,4 @@ def deliver(self: "Task[Any, Any]", event_id: str) -> None:
     """Send an event; try again after 1, 2, 4, … seconds while it does not arrive."""
     arrived = deliveries.deliver(event_id, now=timezone.now())
     if not arrived and self.request.retries < MAX_RETRIES:
-        raise self.retry(countdown=min(2**self.request.retries, MAX_RETRY_AFTER_SECONDS))
+        raise self.retry(countdown=2**self.request.retries)
