@@ -119,6 +119,9 @@ def _adjust(
     except ledger.OutOfCredits as error:
         form.add_error("credits", f"At most {counted(error.available)} can be taken.")
         return False
+    except ledger.AlreadyLapsed:
+        form.add_error("expires_at", "The ledger is past this moment already; choose a later one.")
+        return False
     except ledger.IdempotencyConflict:
         message = "This form was used before, for another adjustment; open the page again."
         form.add_error("adjustment_id", message)

@@ -6,6 +6,7 @@ Every verb takes `now` (an aware datetime) and counts in whole credits. A verb t
 
 from credits.ledger.balances import Balance, balance, balance_at
 from credits.ledger.errors import (
+    AlreadyLapsed,
     HoldClosed,
     IdempotencyConflict,
     LedgerError,
@@ -28,6 +29,7 @@ from credits.ledger.spending import (
 from credits.ledger.weeks import change_bundle, next_refill_at, refill, week_start
 
 __all__ = [
+    "AlreadyLapsed",
     "Balance",
     "Drawn",
     "HoldClosed",

@@ -38,6 +38,10 @@ class UnknownAction(LedgerError):
         self.code = code
 
 
+class AlreadyLapsed(LedgerError):
+    """The credits would lapse before they are given: the wallet's time is past their expiry."""
+
+
 class HoldClosed(LedgerError):
     """The hold was captured, released or has expired; `status` says which."""
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from credits.ledger import database
-from credits.ledger.errors import IdempotencyConflict, OutOfCredits
+from credits.ledger.errors import AlreadyLapsed, IdempotencyConflict, OutOfCredits
 from credits.models import Entry, Grant, Organization, User
 
 # Free credits are spent before bought ones: the weekly bundle, given in sql/, has 10.
@@ -28,7 +28,8 @@ def grant(
     """Give `credits` (1 or more) as one grant of kind `top_up` or `staff`.
 
     A `top_up` names its purchase and is given once for it: a repeat returns the first grant. The
-    database refuses fewer than 1 credits and an expiry that is past (IntegrityError).
+    database refuses fewer than 1 credits (IntegrityError). Raises AlreadyLapsed for an expiry that
+    is past.
 
     >>> ledger.grant(acme, 500, kind=Grant.Kind.TOP_UP, purchase_id=purchase.id, now=now)
     <Grant: Top-up of 500>
@@ -37,6 +38,8 @@ def grant(
         moment = database.open_wallet(organization.pk, now)
         if purchase_id and (first := Grant.objects.filter(purchase_id=purchase_id).first()):
             return first
+        if expires_at and expires_at <= moment:
+            raise AlreadyLapsed()
         grant_id = database.value(
             "ledger_open_grant",
             organization=organization.pk,
@@ -68,7 +71,8 @@ def adjust(
 
     Up makes a `staff` grant that lapses at `expires_at`, if given; down takes from the open grants
     in burn-down order. With an `adjustment_id` a repeat changes nothing more. Returns whether it
-    was made now. Raises OutOfCredits when more would be taken than there is, IdempotencyConflict
+    was made now. Raises OutOfCredits when more would be taken than there is, AlreadyLapsed as
+    `grant` does, IdempotencyConflict
     when the id was used for another adjustment, and ValueError for 0 credits or an empty reason.
 
     >>> ledger.adjust(acme, -20, reason="Given twice by mistake", actor=staff, now=now)

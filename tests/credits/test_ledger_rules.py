@@ -1,11 +1,13 @@
 """What the database itself refuses, and what the audit finds when it is forced."""
 
 import uuid
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from credits import ledger
@@ -158,3 +160,28 @@ def test_the_check_names_the_row_that_is_off(spent, check):
         "spends": spent.pk,
     }
     assert str(named[check]) in line
+
+
+def test_credits_that_would_lapse_before_they_are_given_are_refused(organization, admin):
+    tomorrow = timezone.now() + timedelta(days=1)
+    ledger.spend(organization, "alt-text.generate", now=tomorrow + timedelta(days=1))
+    with pytest.raises(ledger.AlreadyLapsed):
+        ledger.adjust(
+            organization,
+            5,
+            reason="late",
+            actor=admin.user,
+            now=timezone.now(),
+            expires_at=tomorrow,
+        )
+    form = {
+        "credits": "5",
+        "reason": "late",
+        "expires_at_0": f"{tomorrow:%Y-%m-%d}",
+        "expires_at_1": f"{tomorrow:%H:%M:%S}",
+        "adjustment_id": str(uuid.uuid4()),
+    }
+    url = reverse("admin:credits_organization_adjust", args=[organization.pk])
+    response = admin.post(url, form)
+    assert "choose a later one" in response.content.decode()
+    assert organization.wallet.entry_seq == 2
