@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm, ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from credits import access
-from credits.admin.base import ModelAdmin, change_url, key_status, link
+from credits.admin.base import ModelAdmin, key_status, link
 from credits.models import ApiKey
 
 OWNER = ("organization", "service")
@@ -116,6 +116,4 @@ class ApiKeyAdmin(ModelAdmin):
 
     def _revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
         access.revoke_key(key, now=timezone.now())
-        self.log_change(request, key, "Revoked.")
-        messages.success(request, f"Revoked {key}.")
-        return HttpResponseRedirect(change_url(key))
+        return self.done(request, key, "Revoked")

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
@@ -10,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms import DateField, ModelForm
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -118,6 +119,12 @@ class ModelAdmin(UnfoldModelAdmin):
             return None
         words = {"title": title, "text": text, "button": button}
         return self.page(request, "admin/credits/confirmation.html", obj, **words)
+
+    def done(self, request: HttpRequest, obj: Model, what: str) -> HttpResponseRedirect:
+        """Log what was done to an object, say so, and go back to its page."""
+        self.log_change(request, obj, f"{what}.")
+        messages.success(request, f"{what} {obj}.")
+        return HttpResponseRedirect(change_url(obj))
 
 
 class ReadOnlyAdmin(ModelAdmin):

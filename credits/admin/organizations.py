@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from credits import ledger, reports
 from credits.admin import adjusting
-from credits.admin.base import ModelAdmin, change_url
+from credits.admin.base import ModelAdmin
 from credits.admin.overview import Overview
 from credits.models import Membership, Organization
 
@@ -161,6 +161,4 @@ class OrganizationAdmin(ModelAdmin):
     ) -> HttpResponse:
         organization.suspended_at = at
         organization.save(update_fields=["suspended_at"])
-        self.log_change(request, organization, f"{done}.")
-        messages.success(request, f"{done} {organization}.")
-        return HttpResponseRedirect(change_url(organization))
+        return self.done(request, organization, done)
