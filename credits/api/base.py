@@ -1,6 +1,5 @@
 """What every call of the API shares."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
@@ -17,12 +16,11 @@ from credits.access import Access
 from credits.api.authentication import ApiKeyAuthentication, HasApiKey
 from credits.api.parsers import LimitedJSONParser
 from credits.api.problems import PROBLEMS, ApiProblem
+from credits.api.serializers import IDEMPOTENCY_KEY
 from credits.api.throttling import ApiKeyThrottle
 from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
 
 LookUp = Callable[[str], Organization | None]
-
-_IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}")
 
 
 class NoNegotiation(BaseContentNegotiation):
@@ -64,7 +62,7 @@ def access_of(request: Request) -> Access:
 def idempotency_key(request: Request) -> str | None:
     """The request's `Idempotency-Key`, or None without one."""
     key: str | None = request.headers.get("Idempotency-Key")
-    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+    if key is not None and not IDEMPOTENCY_KEY.match(key):
         raise exceptions.ValidationError(
             {
                 "Idempotency-Key": [
