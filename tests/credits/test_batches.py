@@ -1,7 +1,7 @@
 """Many spends in one call, each made or refused on its own."""
 
 from credits.models import Organization
-from tests.credits.test_spends import assert_problem, assert_untouched
+from tests.credits.support import assert_problem, assert_untouched
 
 ALT = {"action": "alt-text.generate"}
 

@@ -7,8 +7,7 @@ import pytest
 from credits import ledger
 from credits.models import Entry, Organization, Spend
 from credits.tasks import release_expired_holds
-from tests.credits.conftest import MONDAY
-from tests.credits.test_spends import assert_problem, entries
+from tests.credits.support import MONDAY, assert_problem, entries
 
 NOON = MONDAY + timedelta(hours=12)
 

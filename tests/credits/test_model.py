@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from credits import ledger
 from credits.ledger import audit
 from credits.models import Grant, Organization, Spend, User
-from tests.credits.conftest import MONDAY
+from tests.credits.support import MONDAY
 from tests.purchases import paid_purchase
 
 ACTION = "alt-text.generate"

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from credits.models import ApiKey, Membership, Organization, User
-from tests.credits.conftest import Api
+from tests.credits.support import Api
 
 
 @pytest.fixture

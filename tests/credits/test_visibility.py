@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from credits.models import Organization
-from tests.credits.conftest import MONDAY
-from tests.credits.test_spends import assert_problem
+from tests.credits.support import MONDAY, assert_problem
 
 NOON = MONDAY + timedelta(hours=12)
 

@@ -9,8 +9,7 @@ from django.core.management import CommandError, call_command
 
 from credits import ledger
 from credits.models import Entry, Grant, Organization
-from tests.credits.conftest import MONDAY
-from tests.credits.test_spends import entries
+from tests.credits.support import MONDAY, entries
 
 WEEK = timedelta(days=7)
 LAST_MOMENT = MONDAY - timedelta(microseconds=1)
