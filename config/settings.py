@@ -19,6 +19,7 @@ from config import admin_site
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
 from config.processes import write_private
+from topups.money import CURRENCIES
 
 ENVIRONMENT = env.str("ENVIRONMENT", "local")
 if ENVIRONMENT not in ("local", "production"):
@@ -124,6 +125,8 @@ if bool(STRIPE_SECRET_KEY) != bool(STRIPE_WEBHOOK_SECRET):
     raise ImproperlyConfigured("Set STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET together.")
 STRIPE_API_VERSION = "2026-10-28.endive"
 STRIPE_TIMEOUT_SECONDS = 20
+# Stripe computes tax where it knows how (https://docs.stripe.com/tax/set-up) and adds it.
+STRIPE_AUTOMATIC_TAX = _boolean("STRIPE_AUTOMATIC_TAX", False)
 # The sandbox stands in for Stripe exactly when no key is set.
 STRIPE_SANDBOX = not STRIPE_SECRET_KEY
 STRIPE_API_BASE = "https://api.stripe.com"
@@ -274,6 +277,8 @@ vars().update(
         else "consolemail://"
     )
 )
+# Who is told of payments that go wrong.
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Credits <no-reply@localhost>")
 
 # --- API ----------------------------------------------------------------------------------------
@@ -301,6 +306,12 @@ SPECTACULAR_SETTINGS = {
 # --- Credits ------------------------------------------------------------------------------------
 
 WEEKLY_CREDITS_DEFAULT = _integer("WEEKLY_CREDITS_DEFAULT", 50, at_least=0, at_most=1_000_000_000)
+DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", "usd").strip().lower()
+if DEFAULT_CURRENCY not in CURRENCIES:
+    raise ImproperlyConfigured(
+        f"DEFAULT_CURRENCY is {DEFAULT_CURRENCY!r}; it must be one of "
+        f"{', '.join(sorted(CURRENCIES))}."
+    )
 HOLD_DEFAULT_SECONDS = _integer("HOLD_DEFAULT_SECONDS", 900, at_least=1, at_most=86_400)
 API_REQUESTS_PER_MINUTE = _integer(
     "API_REQUESTS_PER_MINUTE", 120_000, at_least=1, at_most=100_000_000

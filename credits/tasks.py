@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from credits import ledger
+from credits import ledger, mail
 from credits.ledger import audit
 
 logger = logging.getLogger(__name__)
@@ -30,3 +30,9 @@ def check_ledger() -> None:
     """Verify the ledger and log each row that is off as an error."""
     for finding in audit.findings():
         logger.error("Ledger check failed: %s", finding)
+
+
+@shared_task
+def send_mail() -> None:
+    """Send the emails that wait."""
+    mail.send_due(now=timezone.now())

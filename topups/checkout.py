@@ -1,16 +1,17 @@
-"""Starting a purchase, and asking Stripe what became of it."""
+"""Starting a purchase, going on with one, and asking Stripe what became of it."""
 
 import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from credits.counting import counted
 from credits.models import Organization, User, Wording
-from topups import fulfillment, gateway
-from topups.models import Plan, Purchase
+from topups import billing, fulfillment, gateway, notifications
+from topups.models import Price, Purchase
 
 logger = logging.getLogger(__name__)
 
@@ -23,17 +24,40 @@ SESSION_LIFETIME = timedelta(hours=24)
 CHECKS_AT_ONCE = 100
 
 
-def start(plan: Plan, organization: Organization, buyer: User, *, now: datetime) -> str:
-    """Begin to buy `plan` and return the address of the page where the buyer pays.
+def start(price: Price, organization: Organization, buyer: User, *, now: datetime) -> str:
+    """Begin to buy a plan at its `price` and return the address of the page where the buyer pays.
 
-    The purchase is committed before Stripe is called, so a payment always finds it. It expires at
-    once when Stripe refuses. When Stripe is unavailable we cannot know what it did, so it stays
-    pending, unpaid, until the sweep lets it expire. Raises `gateway.GatewayError`.
+    While a buyer's checkout of the same offer is open, it is that one: two clicks are one checkout.
+    The purchase is committed before Stripe is called, so a payment always finds it. Raises
+    `gateway.GatewayError`.
 
-    >>> checkout.start(plan, acme, user, now=now)
+    >>> checkout.start(price, acme, user, now=now)
     'https://checkout.stripe.com/c/pay/cs_test_…'
     """
-    purchase = _record(plan, organization, buyer, now)
+    # What is found first may have been paid or expired at Stripe without our knowing.
+    found = resume(_open_purchase(price, organization, buyer, now), now=now)
+    url = found or resume(_open_purchase(price, organization, buyer, now), now=now)
+    if url is None:
+        raise gateway.PaymentServiceUnavailable("Stripe ended a new checkout at once.")
+    return url
+
+
+def resume(purchase: Purchase, *, now: datetime) -> str | None:
+    """The address where a purchase can still be paid; None when it is too late, or done.
+
+    Makes the page if there is none. When Stripe refuses, the purchase expires at once; while Stripe
+    is unavailable we cannot know what it did, so it stays pending, unpaid, until the sweep lets it
+    expire. Raises `gateway.GatewayError`.
+    """
+    if purchase.status != Purchase.Status.PENDING:
+        return None
+    if purchase.stripe_session_id is not None:
+        session = gateway.retrieve_checkout_session(purchase.stripe_session_id)
+        fulfillment.fulfill(purchase.pk, session, now=now)
+        return session.url if session.state == gateway.PaymentState.OPEN else None
+    if now - purchase.created_at >= SESSION_LIFETIME:
+        _expire(purchase)
+        return None
     try:
         return _open_session(purchase)
     except gateway.PaymentServiceRefused:
@@ -42,16 +66,13 @@ def start(plan: Plan, organization: Organization, buyer: User, *, now: datetime)
 
 
 def _open_session(purchase: Purchase) -> str:
-    session = gateway.create_checkout_session(
-        purchase_id=purchase.pk,
-        product_name=counted(purchase.credits, Wording.current().credits_name),
-        amount_minor=purchase.amount_minor,
-        currency=purchase.currency,
-        customer_email=purchase.buyer.email,
-        # Stripe fills in the braces (https://docs.stripe.com/payments/checkout/custom-success-page).
-        success_url=_absolute("top-up-return") + "?session_id={CHECKOUT_SESSION_ID}",
-        cancel_url=_absolute("top-up-canceled"),
-    )
+    email = purchase.buyer.email
+    try:
+        session = _create_session(purchase, billing.customer_of(purchase.organization, email=email))
+    except gateway.UnknownCustomer:
+        session = _create_session(
+            purchase, billing.replace_customer(purchase.organization, email=email)
+        )
     if not session.url:
         raise gateway.PaymentServiceRefused(f"Checkout Session {session.id} has no page.")
     # A webhook may have been quicker and saved the session already.
@@ -61,18 +82,35 @@ def _open_session(purchase: Purchase) -> str:
     return session.url
 
 
+def _create_session(purchase: Purchase, customer_id: str) -> gateway.CheckoutSession:
+    return gateway.create_checkout_session(
+        purchase_id=purchase.pk,
+        customer_id=customer_id,
+        product_name=counted(purchase.credits, Wording.current().credits_name),
+        amount_minor=purchase.amount_minor,
+        currency=purchase.currency,
+        # Stripe fills in the braces (https://docs.stripe.com/payments/checkout/custom-success-page).
+        success_url=_absolute("top-up-return") + "?session_id={CHECKOUT_SESSION_ID}",
+        cancel_url=_absolute("top-up-canceled") + f"?purchase={purchase.pk}",
+    )
+
+
 @transaction.atomic(durable=True)
-def _record(plan: Plan, organization: Organization, buyer: User, now: datetime) -> Purchase:
-    return Purchase.objects.create(
-        plan=plan,
+def _open_purchase(
+    price: Price, organization: Organization, buyer: User, now: datetime
+) -> Purchase:
+    """The buyer's open purchase of this offer, or a new one."""
+    purchase, _ = Purchase.objects.get_or_create(
+        plan=price.plan,
         organization=organization,
         buyer=buyer,
-        credits=plan.credits,
-        amount_minor=plan.amount_minor,
-        currency=plan.currency,
-        created_at=now,
-        next_check_at=now + FIRST_CHECK_AFTER,
+        credits=price.plan.credits,
+        amount_minor=price.amount_minor,
+        currency=price.currency,
+        status=Purchase.Status.PENDING,
+        defaults={"created_at": now, "next_check_at": now + FIRST_CHECK_AFTER},
     )
+    return purchase
 
 
 def check(purchase: Purchase, *, now: datetime) -> Purchase:
@@ -81,14 +119,14 @@ def check(purchase: Purchase, *, now: datetime) -> Purchase:
     A purchase that never got a session expires when it is a day old. Raises
     `gateway.GatewayError` or `fulfillment.Unfulfillable`.
     """
-    if purchase.is_paid:
+    if purchase.is_decided:
         return purchase
     if purchase.stripe_session_id is not None:
         session = gateway.retrieve_checkout_session(purchase.stripe_session_id)
-        return fulfillment.fulfill(purchase.pk, session, now=now)
-    if now - purchase.created_at >= SESSION_LIFETIME:
+        fulfillment.fulfill(purchase.pk, session, now=now)
+    elif now - purchase.created_at >= SESSION_LIFETIME:
         _expire(purchase)
-        purchase.refresh_from_db()
+    purchase.refresh_from_db()
     return purchase
 
 
@@ -100,9 +138,10 @@ def _expire(purchase: Purchase) -> None:
 
 
 def check_due(*, now: datetime) -> None:
-    """Check the pending purchases whose time has come, up to `CHECKS_AT_ONCE`.
+    """Check the undecided purchases whose time has come, up to `CHECKS_AT_ONCE`.
 
-    One that fails is logged and does not stop the others; while Stripe is unavailable, all wait.
+    One that fails is kept with its error and does not stop the others; while Stripe is unavailable,
+    all wait.
     """
     due = Purchase.objects.filter(next_check_at__lte=now).order_by("next_check_at")
     for purchase in due[:CHECKS_AT_ONCE]:
@@ -112,15 +151,24 @@ def check_due(*, now: datetime) -> None:
         except gateway.PaymentServiceUnavailable as error:
             logger.warning("Stripe is unavailable, purchases are checked later: %s", error)
             return
-        except Exception:
+        except Exception as error:
             logger.exception("Checking purchase %s failed", purchase.pk)
+            _record_failure(purchase, error, now)
 
 
 def _postpone(purchase: Purchase, now: datetime) -> None:
     age = max(now - purchase.created_at, FIRST_CHECK_AFTER)
-    Purchase.objects.filter(pk=purchase.pk, status=Purchase.Status.PENDING).update(
-        next_check_at=now + min(age, MAX_CHECK_AFTER)
-    )
+    _undecided(purchase).update(next_check_at=now + min(age, MAX_CHECK_AFTER))
+
+
+def _record_failure(purchase: Purchase, error: Exception, now: datetime) -> None:
+    failed_checks, text = purchase.failed_checks + 1, f"{type(error).__name__}: {error}"
+    _undecided(purchase).update(failed_checks=failed_checks, check_error=text)
+    notifications.alert_failing(purchase, failed_checks, text, now=now)
+
+
+def _undecided(purchase: Purchase) -> QuerySet[Purchase]:
+    return Purchase.objects.filter(pk=purchase.pk, status__in=Purchase.UNDECIDED)
 
 
 def _absolute(url_name: str) -> str:

@@ -2,24 +2,17 @@
 
 import logging
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
-from topups import fulfillment, gateway
+from credits.retries import retry_after
+from topups import fulfillment, gateway, notifications, reversals
 from topups.models import StripeEvent
 
 logger = logging.getLogger(__name__)
 
-# What tells how a session stands (https://docs.stripe.com/checkout/fulfillment).
-SESSION_EVENTS = frozenset(
-    {
-        "checkout.session.completed",
-        "checkout.session.async_payment_succeeded",
-        "checkout.session.expired",
-    }
-)
 FIRST_RETRY_AFTER = timedelta(minutes=1)
-MAX_RETRY_AFTER = timedelta(hours=6)
 RETRIES_AT_ONCE = 100
 
 
@@ -58,10 +51,11 @@ def process(event: StripeEvent, *, now: datetime) -> bool:
     """Do what a recorded event asks for, and tell whether it is done, now or before.
 
     What goes wrong is kept on the event, which then is `failed` and due again later; nothing is
-    raised.
+    raised. Staff are told when it has failed `notifications.ALERT_AFTER` times.
     """
     try:
-        _process(event.pk, now)
+        if not event.is_done:
+            _process(event, now)
     except Exception as error:
         logger.exception("Stripe event %s failed", event.event_id)
         _record_failure(event.pk, error, now)
@@ -76,27 +70,61 @@ def process_due(*, now: datetime) -> None:
         process(event, now=now)
 
 
-@transaction.atomic
-def _process(pk: int, now: datetime) -> None:
-    event = StripeEvent.objects.select_for_update().get(pk=pk)
-    if event.is_done:
-        return
-    event.status = _handle(event, now)
-    event.error = ""
-    event.attempts += 1
-    event.processed_at = now
-    event.next_attempt_at = None
-    event.save(update_fields=("status", "error", "attempts", "processed_at", "next_attempt_at"))
+def apply(fact: gateway.Fact, *, now: datetime) -> bool | None:
+    """Take in what Stripe tells, in an event or asked; None when it is not about a purchase.
+
+    Tells whether it was news. Asks Stripe which purchase a payment is of that is not known yet, so
+    call it outside a transaction. Raises `gateway.GatewayError` or `fulfillment.Unfulfillable`.
+    """
+    purchase_id = purchase_of(fact, now=now)
+    return None if purchase_id is None else _apply(fact, purchase_id, now)
 
 
-def _handle(event: StripeEvent, now: datetime) -> StripeEvent.Status:
-    if event.type not in SESSION_EVENTS:
-        return StripeEvent.Status.IGNORED
-    session = gateway.session_of_event(event.payload)
-    if session.purchase_id is None:
-        return StripeEvent.Status.IGNORED  # Somebody else sells through the same Stripe account.
+def purchase_of(fact: gateway.Fact, *, now: datetime) -> UUID | None:
+    """The purchase a fact is about; None when others use the same Stripe account.
+
+    Refunds and disputes name a payment. Is it news to us, its session is looked up and taken in
+    first, so that they always find a paid purchase.
+    """
+    if isinstance(fact, gateway.CheckoutSession):
+        return fact.purchase_id
+    if not fact.payment_intent:
+        return None
+    if known := reversals.purchase_paid_by(fact.payment_intent):
+        return known
+    session = gateway.session_of_payment(fact.payment_intent)
+    if session is None or session.purchase_id is None:
+        return None
     fulfillment.fulfill(session.purchase_id, session, now=now)
-    return StripeEvent.Status.PROCESSED
+    return session.purchase_id
+
+
+def _process(event: StripeEvent, now: datetime) -> None:
+    fact = gateway.fact_of(event.payload)
+    purchase_id = purchase_of(fact, now=now) if fact else None
+    with transaction.atomic():
+        event = StripeEvent.objects.select_for_update().get(pk=event.pk)
+        if event.is_done:
+            return
+        event.status = StripeEvent.Status.IGNORED
+        if fact and purchase_id:
+            _apply(fact, purchase_id, now)
+            event.status = StripeEvent.Status.PROCESSED
+        event.error = ""
+        event.attempts += 1
+        event.processed_at = now
+        event.next_attempt_at = None
+        event.save(update_fields=("status", "error", "attempts", "processed_at", "next_attempt_at"))
+
+
+def _apply(fact: gateway.Fact, purchase_id: UUID, now: datetime) -> bool:
+    match fact:
+        case gateway.CheckoutSession():
+            return fulfillment.fulfill(purchase_id, fact, now=now)
+        case gateway.Refund():
+            return reversals.apply_refund(purchase_id, fact, now=now)
+        case gateway.Dispute():
+            return reversals.apply_dispute(purchase_id, fact, now=now)
 
 
 def _record_failure(pk: int, error: Exception, now: datetime) -> None:
@@ -107,10 +135,6 @@ def _record_failure(pk: int, error: Exception, now: datetime) -> None:
         event.status = StripeEvent.Status.FAILED
         event.error = f"{type(error).__name__}: {error}"
         event.attempts += 1
-        event.next_attempt_at = now + _retry_after(event.attempts)
+        event.next_attempt_at = now + retry_after(event.attempts, first=FIRST_RETRY_AFTER)
         event.save(update_fields=("status", "error", "attempts", "next_attempt_at"))
-
-
-def _retry_after(attempts: int) -> timedelta:
-    doublings = min(attempts - 1, 10)
-    return min(FIRST_RETRY_AFTER * (1 << doublings), MAX_RETRY_AFTER)
+        notifications.alert_failing(event, event.attempts, event.error, now=now)

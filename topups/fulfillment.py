@@ -7,7 +7,8 @@ from django.db import transaction
 
 from credits import ledger
 from credits.models import Grant
-from topups.gateway import CheckoutSession
+from topups import notifications
+from topups.gateway import CheckoutSession, PaymentState
 from topups.models import Purchase
 
 # For `credits.ledger.audit`: each paid purchase has its grant, which is one by a constraint, and
@@ -19,6 +20,14 @@ CHECK = """
     FULL JOIN (SELECT * FROM credits_grant WHERE kind = 'top_up') g ON g.purchase_id = p.id
     WHERE (g.amount, g.organization_id) IS DISTINCT FROM (p.credits, p.organization_id)
 """
+_STATUS = {
+    PaymentState.OPEN: Purchase.Status.PENDING,
+    PaymentState.EXPIRED: Purchase.Status.EXPIRED,
+    PaymentState.PROCESSING: Purchase.Status.PROCESSING,
+    PaymentState.FAILED: Purchase.Status.FAILED,
+    PaymentState.PAID: Purchase.Status.PAID,
+}
+_ORDER = Purchase.Status.values
 
 
 class Unfulfillable(Exception):
@@ -34,46 +43,38 @@ class ForeignSession(Unfulfillable):
 
 
 class WrongAmount(Unfulfillable):
-    """Another amount or currency was paid than the purchase asks for."""
+    """The session has another price or currency than the purchase."""
 
 
 @transaction.atomic
-def fulfill(purchase_id: UUID, session: CheckoutSession, *, now: datetime) -> Purchase:
-    """Bring a purchase to where its session stands, and return it.
+def fulfill(purchase_id: UUID, session: CheckoutSession, *, now: datetime) -> bool:
+    """Bring a purchase to where its session stands, and tell whether that was news.
 
-    A paid session gives the credits, once: whoever comes second finds it done. An expired one
-    makes the purchase expired, and an open or unpaid one changes nothing. Raises `Unfulfillable`.
+    A paid session gives the credits, once: whoever comes second finds it done. As a purchase only
+    moves forward, old news changes nothing. Raises `Unfulfillable`.
 
-    >>> fulfillment.fulfill(purchase.id, session, now=now).status
-    'paid'
+    >>> fulfillment.fulfill(purchase.id, session, now=now)
+    True
     """
-    purchase = _locked(purchase_id)
+    purchase = lock(purchase_id)
     _check_belongs(session, purchase)
-    if purchase.is_paid:
-        return purchase
-    if session.is_paid:
-        _check_amount(session, purchase)
-        _grant(purchase, session, now)
-    elif session.is_expired:
-        purchase.status = Purchase.Status.EXPIRED
-        purchase.next_check_at = None
-    purchase.stripe_session_id = session.id
-    purchase.save(
-        update_fields=(
-            "status",
-            "paid_at",
-            "next_check_at",
-            "stripe_session_id",
-            "stripe_payment_intent_id",
-        )
-    )
-    return purchase
+    status = _STATUS[session.state]
+    is_news = _ORDER.index(status) > _ORDER.index(purchase.status)
+    if is_news:
+        _check_price(session, purchase)
+        _move_to(status, purchase, session, now)
+    is_linked_now = purchase.stripe_session_id is None
+    if is_news or is_linked_now:
+        purchase.stripe_session_id = session.id
+        purchase.save()
+    return is_news or is_linked_now
 
 
-def _locked(purchase_id: UUID) -> Purchase:
+def lock(purchase_id: UUID) -> Purchase:
+    """The purchase, locked until the transaction ends. Raises `UnknownPurchase`."""
     purchase = (
         Purchase.objects.select_for_update(of=("self",))
-        .select_related("organization")
+        .select_related("organization", "buyer")
         .filter(pk=purchase_id)
         .first()
     )
@@ -88,17 +89,33 @@ def _check_belongs(session: CheckoutSession, purchase: Purchase) -> None:
         raise ForeignSession(f"Session {session.id} does not belong to purchase {purchase.pk}.")
 
 
-def _check_amount(session: CheckoutSession, purchase: Purchase) -> None:
-    paid = (session.amount_total, session.currency)
+def _check_price(session: CheckoutSession, purchase: Purchase) -> None:
+    asked = (session.amount_subtotal, session.currency)
     expected = (purchase.amount_minor, purchase.currency)
-    if paid != expected:
+    if asked != expected:
         raise WrongAmount(
-            f"Session {session.id} is paid with {paid[0]} {paid[1]}, but purchase {purchase.pk} "
-            f"asks for {expected[0]} {expected[1]}."
+            f"Session {session.id} asks for {asked[0]} {asked[1]}, but purchase {purchase.pk} "
+            f"for {expected[0]} {expected[1]}."
         )
 
 
-def _grant(purchase: Purchase, session: CheckoutSession, now: datetime) -> None:
+def _move_to(
+    status: Purchase.Status, purchase: Purchase, session: CheckoutSession, now: datetime
+) -> None:
+    purchase.status = status
+    purchase.next_check_at = None if purchase.is_decided else now
+    if status == Purchase.Status.PAID:
+        _pay(purchase, session, now)
+    elif status == Purchase.Status.FAILED:
+        notifications.payment_failed(purchase, now=now)
+
+
+def _pay(purchase: Purchase, session: CheckoutSession, now: datetime) -> None:
+    purchase.paid_at = now
+    purchase.paid_minor = session.amount_total
+    purchase.discount_minor = session.amount_discount
+    purchase.tax_minor = session.amount_tax
+    purchase.stripe_payment_intent_id = session.payment_intent
     ledger.grant(
         purchase.organization,
         purchase.credits,
@@ -107,7 +124,4 @@ def _grant(purchase: Purchase, session: CheckoutSession, now: datetime) -> None:
         now=now,
         reason=f"Purchase {purchase.pk}",
     )
-    purchase.status = Purchase.Status.PAID
-    purchase.paid_at = now
-    purchase.next_check_at = None
-    purchase.stripe_payment_intent_id = session.payment_intent
+    notifications.receipt(purchase, now=now)

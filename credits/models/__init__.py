@@ -10,6 +10,7 @@ from credits.models.ledger import (
     Spend,
     Wallet,
 )
+from credits.models.mail import Email
 from credits.models.organizations import Membership, Organization
 from credits.models.users import User
 
@@ -19,6 +20,7 @@ __all__ = [
     "MAX_REFERENCE_LENGTH",
     "Action",
     "ApiKey",
+    "Email",
     "Entry",
     "Grant",
     "Membership",

@@ -1,0 +1,93 @@
+"""Email: written down in the transaction that has something to tell, sent after its commit."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+
+from credits.models import Email, Wording
+from credits.retries import retry_after
+
+logger = logging.getLogger(__name__)
+
+# Also how long a sender that died keeps its email from being tried again.
+FIRST_RETRY_AFTER = timedelta(minutes=5)
+EMAILS_AT_ONCE = 200
+
+
+def queue(
+    key: str, *, to: str, template: str, now: datetime, context: dict[str, Any] | None = None
+) -> None:
+    """Have an email sent once this transaction is committed; a second of the same key is not.
+
+    `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON.
+    """
+    email = Email(
+        key=key, to=to, template=template, context=context or {}, created_at=now, next_attempt_at=now
+    )
+    Email.objects.bulk_create([email], ignore_conflicts=True)
+
+
+def alert(key: str, subject: str, text: str, *, now: datetime) -> None:
+    """Tell staff, in the log and at each address of `ALERT_EMAILS`, once for each `key`."""
+    logger.error("%s: %s", subject, text)
+    for address in settings.ALERT_EMAILS:
+        queue(
+            f"{key} {address}",
+            to=address,
+            template="alert",
+            context={"subject": subject, "text": text},
+            now=now,
+        )
+
+
+def send_due(*, now: datetime) -> None:
+    """Send the emails whose time has come, up to `EMAILS_AT_ONCE`; what fails is tried later."""
+    due = Email.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+    for email in due[:EMAILS_AT_ONCE]:
+        if _claim(email, now):
+            _send(email, now)
+
+
+def _claim(email: Email, now: datetime) -> bool:
+    """Whether it is ours to send now, and nobody else's."""
+    email.attempts += 1
+    next_attempt_at = now + retry_after(email.attempts, first=FIRST_RETRY_AFTER)
+    mine = Email.objects.filter(pk=email.pk, next_attempt_at=email.next_attempt_at)
+    return bool(mine.update(attempts=email.attempts, next_attempt_at=next_attempt_at))
+
+
+def _send(email: Email, now: datetime) -> None:
+    try:
+        _message(email).send()
+    except Exception as error:
+        logger.exception("Email %s was not sent", email.key)
+        Email.objects.filter(pk=email.pk).update(error=f"{type(error).__name__}: {error}")
+    else:
+        Email.objects.filter(pk=email.pk).update(sent_at=now, next_attempt_at=None, error="")
+
+
+def _message(email: Email) -> EmailMultiAlternatives:
+    """The email as text and HTML; the first line of the text is the subject."""
+    context = {
+        **email.context,
+        "base_url": settings.BASE_URL,
+        "credits_name": Wording.current().credits_name,
+    }
+    text = render_to_string(f"emails/{email.template}.txt", context)
+    subject, _, body = text.partition("\n")
+    # Should it be sent twice, because a sender died after sending it, mailboxes can tell.
+    host = urlsplit(settings.BASE_URL).hostname
+    message_id = f"<email-{email.pk}-{email.created_at.timestamp():.0f}@{host}>"
+    message = EmailMultiAlternatives(
+        subject, body.lstrip(), to=[email.to], headers={"Message-ID": message_id}
+    )
+    message.attach_alternative(
+        render_to_string(f"emails/{email.template}.html", {**context, "subject": subject}),
+        "text/html",
+    )
+    return message

@@ -1,0 +1,17 @@
+"""What can be bought, what was bought, and what Stripe told us about it."""
+
+from topups.models.events import Reconciliation, StripeEvent
+from topups.models.money_back import Dispute, PaymentRefund
+from topups.models.plans import BillingAccount, Plan, Price
+from topups.models.purchases import Purchase
+
+__all__ = [
+    "BillingAccount",
+    "Dispute",
+    "PaymentRefund",
+    "Plan",
+    "Price",
+    "Purchase",
+    "Reconciliation",
+    "StripeEvent",
+]
