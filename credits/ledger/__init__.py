@@ -5,6 +5,7 @@ Every verb takes `now` (an aware datetime) and counts in whole credits. A verb t
 """
 
 from credits.ledger.balances import Balance, balance, balance_at
+from credits.ledger.clawbacks import claw_back, collect_shortfall
 from credits.ledger.errors import (
     AlreadyLapsed,
     HoldClosed,
@@ -47,6 +48,8 @@ __all__ = [
     "balance_at",
     "capture",
     "change_bundle",
+    "claw_back",
+    "collect_shortfall",
     "grant",
     "hold",
     "next_refill_at",

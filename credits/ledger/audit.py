@@ -61,6 +61,24 @@ CHECKS = {
             OR held <> CASE status WHEN 'held' THEN credits ELSE 0 END
             OR spent <> CASE status WHEN 'spent' THEN credits - released_credits ELSE 0 END
     """,
+    "clawbacks": """
+        SELECT format('grant %s has %s taken back, %s frozen and %s more to take, its entries take '
+            'back %s and freeze %s, and it has %s remaining', g.id, coalesce(revoked_credits, 0),
+            coalesce(frozen_credits, 0), coalesce(outstanding_credits, 0), coalesce(revoked, 0),
+            coalesce(frozen, 0), remaining)
+        FROM credits_grant g
+        LEFT JOIN credits_clawback c ON c.grant_id = g.id
+        LEFT JOIN (
+            SELECT grant_id,
+                coalesce(-sum(credits) FILTER (WHERE kind IN ('revoke', 'restore')), 0) AS revoked,
+                coalesce(-sum(credits) FILTER (WHERE kind IN ('freeze', 'thaw')), 0) AS frozen
+            FROM credits_entry WHERE kind IN ('revoke', 'restore', 'freeze', 'thaw')
+            GROUP BY grant_id
+        ) e ON e.grant_id = g.id
+        WHERE coalesce(revoked_credits, 0) <> coalesce(revoked, 0)
+            OR coalesce(frozen_credits, 0) <> coalesce(frozen, 0)
+            OR (outstanding_credits > 0 AND remaining > 0)
+    """,
 }
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from credits.ledger import database
 from credits.ledger.weeks import week_start
-from credits.models import Entry, Grant, Organization, Wallet
+from credits.models import Entry, Grant, Organization, Spend, Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def balance_at(organization: Organization, *, at: datetime) -> Balance:
     """What could be spent at a moment in the past, as the ledger's entries tell it.
 
     A past week without a bundle on record, idle or with a bundle of none, counts at the size the
-    organization's bundle has at present.
+    organization's bundle has at present. Holds past their time count without what clawbacks took
+    when they came home, or would take now.
 
     >>> ledger.balance_at(acme, at=datetime(2026, 11, 23, 12, tzinfo=UTC)).total
     45
@@ -44,8 +45,10 @@ def balance_at(organization: Organization, *, at: datetime) -> Balance:
     by_kind = dict.fromkeys(Grant.Kind.values, 0)
     for entry in _newest_entries(organization, at):
         by_kind[entry.grant.kind] += entry.remaining_after
-    for entry in _overdue_holds(organization, at):
+    overdue = _overdue_holds(organization, at)
+    for entry in overdue:
         by_kind[entry.grant.kind] -= entry.credits
+    by_kind[Grant.Kind.TOP_UP] -= _clawed_back(overdue)
     by_kind[Grant.Kind.WEEKLY] += _unwritten_bundle(organization, at)
     return Balance(by_kind)
 
@@ -65,6 +68,23 @@ def _overdue_holds(organization: Organization, at: datetime) -> QuerySet[Entry]:
     return _entries_of_unlapsed_grants(organization, at).filter(
         ~Exists(released), kind=Entry.Kind.HOLD, spend__hold_expires_at__lte=at
     )
+
+
+def _clawed_back(holds: QuerySet[Entry]) -> int:
+    """What clawbacks of top-ups took of these holds as they came home, or would take now."""
+    taken = Entry.objects.filter(
+        kind__in=(Entry.Kind.REVOKE, Entry.Kind.FREEZE),
+        spend__in=holds.values("spend"),
+        grant__in=holds.values("grant"),
+    )
+    waiting = (
+        holds.filter(spend__status=Spend.Status.HELD, grant__clawback__isnull=False)
+        .values("grant")
+        .annotate(held=-Sum("credits"))
+        .values_list("held", "grant__clawback__outstanding_credits")
+    )
+    total: int = taken.aggregate(total=-Sum("credits", default=0))["total"]
+    return total + sum(int(min(parts)) for parts in waiting)
 
 
 def _entries_of_unlapsed_grants(organization: Organization, at: datetime) -> QuerySet[Entry]:

@@ -51,7 +51,7 @@ class HoldClosed(LedgerError):
 
 
 class TooManyCredits(LedgerError):
-    """More was asked for than the `left` credits that can be captured or refunded."""
+    """More was asked for than the `left` credits that can be captured, refunded or collected."""
 
     def __init__(self, left: int) -> None:
         super().__init__(f"Only {left} credits are left.")

@@ -1,4 +1,4 @@
-"""The ledger: wallets, grants, spends, refunds and the entries that explain them.
+"""The ledger: wallets, grants, clawbacks, spends, refunds and the entries that explain them.
 
 Only the verbs of `credits.ledger` write these rows. They leave remainders and entries to the stored
 functions in `credits/ledger/sql`, and the database refuses what would rewrite history.
@@ -133,6 +133,76 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.amount}"
+
+
+class Clawback(models.Model):
+    """What a top-up must give up because its money went back, and what could be had of it.
+
+    `revoke_credits` and `freeze_credits` are the targets: the share of the grant whose payment was
+    refunded or lost, and the share whose payment is disputed. `revoked_credits` and
+    `frozen_credits` are out of the grant for them. Credits that were used cannot be taken, but they
+    are as soon as they come home; staff may have taken `collected_credits` of the share to revoke
+    from the organization's other credits instead.
+    """
+
+    grant = models.OneToOneField(
+        Grant, primary_key=True, on_delete=models.PROTECT, related_name="clawback"
+    )
+    revoke_credits = models.BigIntegerField(db_default=0)
+    freeze_credits = models.BigIntegerField(db_default=0)
+    revoked_credits = models.BigIntegerField(db_default=0)
+    frozen_credits = models.BigIntegerField(db_default=0)
+    collected_credits = models.BigIntegerField(db_default=0)
+    updated_at = models.DateTimeField()
+    outstanding_credits = models.GeneratedField(
+        expression=F("revoke_credits")
+        - F("revoked_credits")
+        - F("collected_credits")
+        + F("freeze_credits")
+        - F("frozen_credits"),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+        help_text="Whole credits it takes of what comes home.",
+    )
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(revoked_credits__gte=0, collected_credits__gte=0)
+                & Q(revoke_credits__gte=F("revoked_credits") + F("collected_credits")),
+                name="clawback_revokes_no_more_than_it_must",
+            ),
+            models.CheckConstraint(
+                condition=Q(frozen_credits__gte=0, freeze_credits__gte=F("frozen_credits")),
+                name="clawback_freezes_no_more_than_it_must",
+            ),
+        )
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="clawbacks_are_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(name="a_clawback_keeps_its_grant", fields=["grant"]),
+            pgtrigger.Trigger(
+                name="a_clawback_fits_its_top_up",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func="""
+                    IF NOT EXISTS (
+                        SELECT FROM credits_grant WHERE id = NEW.grant_id AND kind = 'top_up'
+                            AND amount >= NEW.revoke_credits + NEW.freeze_credits
+                    ) THEN
+                        RAISE EXCEPTION 'grant % has not so much to give up', NEW.grant_id;
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{counted(self.revoked_credits)} taken back, {self.frozen_credits:,} frozen"
+
+    @property
+    def shortfall(self) -> int:
+        """Credits that were used although their money went back."""
+        return self.revoke_credits - self.revoked_credits - self.collected_credits
 
 
 class Spend(models.Model):
@@ -270,6 +340,10 @@ class Entry(models.Model):
         RELEASE = "release", "Released"
         EXPIRE = "expire", "Lapsed"
         ADJUST = "adjust", "Adjusted"
+        REVOKE = "revoke", "Taken back"
+        RESTORE = "restore", "Restored"
+        FREEZE = "freeze", "Frozen"
+        THAW = "thaw", "Unfrozen"
 
     id = models.BigAutoField(primary_key=True)
     organization = models.ForeignKey(

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from django.db.migrations import RunSQL
 
-FILES = ("weeks.sql", "balance.sql", "posting.sql", "spending.sql", "refill.sql")
+FILES = (
+    "weeks.sql",
+    "balance.sql",
+    "posting.sql",
+    "clawbacks.sql",
+    "spending.sql",
+    "refill.sql",
+)
 
 
 def install(*names: str) -> RunSQL:

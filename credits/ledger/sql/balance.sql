@@ -1,6 +1,7 @@
 -- What an organization can spend at a moment, by kind of grant. It counts what is not written down
 -- yet: the week's bundle that nobody has touched, and holds past their time that nobody has
--- released. A wallet's time never runs back: a moment before its last entry counts as that entry's.
+-- released, less what clawbacks take of them on their way home. A wallet's time never runs back: a
+-- moment before its last entry counts as that entry's.
 CREATE OR REPLACE FUNCTION ledger_balance(p_organization bigint, p_at timestamptz)
 RETURNS TABLE (kind text, credits bigint)
 LANGUAGE sql STABLE AS $$
@@ -19,13 +20,15 @@ LANGUAGE sql STABLE AS $$
         FROM wallet
         WHERE wallet.bundle_week IS NULL OR wallet.bundle_week < ledger_week(wallet.at)
         UNION ALL
-        SELECT g.kind::text, -e.credits
+        SELECT g.kind::text, greatest(-sum(e.credits) - coalesce(c.outstanding_credits, 0), 0)
         FROM wallet
         JOIN credits_spend s ON s.organization_id = p_organization
             AND s.status = 'held' AND s.hold_expires_at <= wallet.at
         JOIN credits_entry e ON e.spend_id = s.id
         JOIN credits_grant g ON g.id = e.grant_id
             AND (g.expires_at IS NULL OR g.expires_at > wallet.at)
+        LEFT JOIN credits_clawback c ON c.grant_id = g.id
+        GROUP BY g.id, c.grant_id
     )
     SELECT parts.kind, sum(parts.credits)::bigint FROM parts GROUP BY parts.kind;
 $$;

@@ -96,7 +96,8 @@ BEGIN
 END $$;
 
 -- Gives credits back to the grants a spend was paid from, the last drawn first, so that bought
--- credits come home before free ones. In a lapsed grant they lapse again, on the record.
+-- credits come home before free ones. In a lapsed grant they lapse again, on the record, and a
+-- clawback that is short of them takes them.
 CREATE OR REPLACE FUNCTION ledger_give_back(p_spend uuid, p_credits bigint, p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql AS $$
@@ -106,10 +107,13 @@ DECLARE
     v_left bigint := p_credits;
 BEGIN
     FOR v_part IN
-        SELECT e.organization_id, e.grant_id, g.expires_at, -sum(e.credits)::bigint AS kept
-        FROM credits_entry e JOIN credits_grant g ON g.id = e.grant_id
+        SELECT e.organization_id, e.grant_id, g.expires_at, c.outstanding_credits,
+            -sum(e.credits)::bigint AS kept
+        FROM credits_entry e
+        JOIN credits_grant g ON g.id = e.grant_id
+        LEFT JOIN credits_clawback c ON c.grant_id = e.grant_id
         WHERE e.spend_id = p_spend AND e.kind IN ('spend', 'refund')
-        GROUP BY e.organization_id, e.grant_id, g.expires_at
+        GROUP BY e.organization_id, e.grant_id, g.expires_at, c.outstanding_credits
         HAVING sum(e.credits) < 0
         ORDER BY min(e.seq) DESC
     LOOP
@@ -117,7 +121,9 @@ BEGIN
         PERFORM ledger_post(
             v_part.organization_id, v_part.grant_id, 'refund', v_given, p_now, p_spend
         );
-        IF v_part.expires_at <= p_now THEN
+        IF v_part.outstanding_credits > 0 THEN
+            PERFORM ledger_claw_back(v_part.grant_id, p_now, p_spend);
+        ELSIF v_part.expires_at <= p_now THEN
             PERFORM ledger_post(v_part.organization_id, v_part.grant_id, 'expire', -v_given, p_now);
         END IF;
         v_left := v_left - v_given;
@@ -129,7 +135,8 @@ BEGIN
 END $$;
 
 -- Ends a hold: all of it goes home to its grants, and what is captured is spent from them again,
--- so that the entries alone tell what was set aside and what was used.
+-- so that the entries alone tell what was set aside and what was used. A clawback that is short of
+-- credits takes the rest.
 CREATE OR REPLACE FUNCTION ledger_settle_hold(
     p_spend uuid, p_captured bigint, p_status text, p_now timestamptz
 ) RETURNS void
@@ -140,8 +147,11 @@ DECLARE
     v_left bigint := p_captured;
 BEGIN
     FOR v_part IN
-        SELECT e.organization_id, e.grant_id, g.expires_at, -e.credits AS held
-        FROM credits_entry e JOIN credits_grant g ON g.id = e.grant_id
+        SELECT e.organization_id, e.grant_id, g.expires_at, c.outstanding_credits,
+            -e.credits AS held
+        FROM credits_entry e
+        JOIN credits_grant g ON g.id = e.grant_id
+        LEFT JOIN credits_clawback c ON c.grant_id = e.grant_id
         WHERE e.spend_id = p_spend AND e.kind = 'hold'
         ORDER BY e.seq
     LOOP
@@ -154,7 +164,9 @@ BEGIN
                 v_part.organization_id, v_part.grant_id, 'spend', -v_taken, p_now, p_spend
             );
         END IF;
-        IF v_part.expires_at <= p_now AND v_taken < v_part.held THEN
+        IF v_part.outstanding_credits > 0 AND v_taken < v_part.held THEN
+            PERFORM ledger_claw_back(v_part.grant_id, p_now, p_spend);
+        ELSIF v_part.expires_at <= p_now AND v_taken < v_part.held THEN
             PERFORM ledger_post(
                 v_part.organization_id, v_part.grant_id, 'expire', v_taken - v_part.held, p_now
             );
