@@ -27,7 +27,12 @@ def queue(
     `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON.
     """
     email = Email(
-        key=key, to=to, template=template, context=context or {}, created_at=now, next_attempt_at=now
+        key=key,
+        to=to,
+        template=template,
+        context=context or {},
+        created_at=now,
+        next_attempt_at=now,
     )
     Email.objects.bulk_create([email], ignore_conflicts=True)
 

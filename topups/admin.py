@@ -5,15 +5,16 @@ import re
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from credits.admin.base import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, link
 from credits.models import Grant
-from topups.models import Plan, Purchase, StripeEvent
+from topups.models import Plan, Price, Purchase, StripeEvent
 
 
 class MinorUnitsField(forms.IntegerField):
@@ -25,17 +26,31 @@ class MinorUnitsField(forms.IntegerField):
     }
 
 
-class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         field_classes = {"amount_minor": MinorUnitsField}
 
 
+class PriceInline(TabularInline):
+    model = Price
+    form = PriceForm
+    extra = 0
+    min_num = 1
+
+
 @admin.register(Plan)
 class PlanAdmin(ModelAdmin):
-    form = PlanForm
-    list_display = ("name", "credits", "price", "currency", "position", "is_active")
-    list_filter = ("is_active", "currency")
+    inlines = (PriceInline,)
+    list_display = ("name", "credits", "shown_prices", "position", "is_active")
+    list_filter = ("is_active", "prices__currency")
     search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
+        return super().get_queryset(request).prefetch_related("prices")
+
+    @admin.display(description="prices")
+    def shown_prices(self, plan: Plan) -> str:
+        return ", ".join(str(price) for price in plan.prices.all())
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Only a plan that nobody bought; the others are no longer offered."""

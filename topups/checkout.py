@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -91,7 +92,7 @@ def _create_session(purchase: Purchase, customer_id: str) -> gateway.CheckoutSes
         currency=purchase.currency,
         # Stripe fills in the braces (https://docs.stripe.com/payments/checkout/custom-success-page).
         success_url=_absolute("top-up-return") + "?session_id={CHECKOUT_SESSION_ID}",
-        cancel_url=_absolute("top-up-canceled") + f"?purchase={purchase.pk}",
+        cancel_url=_absolute("top-up-canceled", purchase.pk),
     )
 
 
@@ -171,5 +172,5 @@ def _undecided(purchase: Purchase) -> QuerySet[Purchase]:
     return Purchase.objects.filter(pk=purchase.pk, status__in=Purchase.UNDECIDED)
 
 
-def _absolute(url_name: str) -> str:
-    return f"{settings.BASE_URL}{reverse(url_name)}"
+def _absolute(url_name: str, *arguments: UUID) -> str:
+    return f"{settings.BASE_URL}{reverse(url_name, args=arguments)}"

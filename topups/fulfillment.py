@@ -9,7 +9,7 @@ from credits import ledger
 from credits.models import Grant
 from topups import notifications
 from topups.gateway import CheckoutSession, PaymentState
-from topups.models import Purchase
+from topups.models import Purchase, PurchaseStatus
 
 # For `credits.ledger.audit`: each paid purchase has its grant, which is one by a constraint, and
 # nothing else was sold.
@@ -100,7 +100,7 @@ def _check_price(session: CheckoutSession, purchase: Purchase) -> None:
 
 
 def _move_to(
-    status: Purchase.Status, purchase: Purchase, session: CheckoutSession, now: datetime
+    status: PurchaseStatus, purchase: Purchase, session: CheckoutSession, now: datetime
 ) -> None:
     purchase.status = status
     purchase.next_check_at = None if purchase.is_decided else now

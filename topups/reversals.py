@@ -97,13 +97,10 @@ def _check(fact: RefundFact | DisputeFact, purchase: Purchase, statuses: list[st
 def _refund(purchase: Purchase, fact: RefundFact) -> PaymentRefund:
     """The refund Stripe tells of: known by its id, asked for here, or made in the dashboard."""
     known = purchase.refunds.filter(stripe_refund_id=fact.id).first()
-    asked_for = purchase.refunds.filter(pk=fact.request_id, stripe_refund_id=None).first()
-    return (
-        known
-        or asked_for
-        or PaymentRefund(
-            purchase=purchase, amount_minor=fact.amount_minor, created_at=fact.created_at
-        )
+    if known is None and fact.request_id:
+        known = purchase.refunds.filter(pk=fact.request_id, stripe_refund_id=None).first()
+    return known or PaymentRefund(
+        purchase=purchase, amount_minor=fact.amount_minor, created_at=fact.created_at
     )
 
 
@@ -115,9 +112,7 @@ def _is_newer(fact: RefundFact | DisputeFact, row: PaymentRefund | Dispute) -> b
     return (fact.as_of, order.index(fact.status)) > (row.as_of, order.index(row.status))
 
 
-def settle(
-    purchase: Purchase, *, reason: str, now: datetime, actor: User | None = None
-) -> None:
+def settle(purchase: Purchase, *, reason: str, now: datetime, actor: User | None = None) -> None:
     """Bring the credits of a locked, paid purchase to where its refunds and disputes stand.
 
     Money that is gone takes its share of the credits; money of which that is not sure yet, disputed
@@ -126,9 +121,7 @@ def settle(
     gone_minor = money_gone(purchase)
     revoke = share(purchase, gone_minor)
     freeze = share(purchase, gone_minor + money_unsure(purchase)) - revoke
-    ledger.claw_back(
-        purchase.pk, revoke=revoke, freeze=freeze, reason=reason, actor=actor, now=now
-    )
+    ledger.claw_back(purchase.pk, revoke=revoke, freeze=freeze, reason=reason, actor=actor, now=now)
 
 
 def money_gone(purchase: Purchase) -> int:

@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from topups import checkout, events
+from topups import checkout, events, reconciliation, refunds
 
 
 @shared_task
@@ -10,3 +10,10 @@ def sweep() -> None:
     now = timezone.now()
     events.process_due(now=now)
     checkout.check_due(now=now)
+    refunds.send_due(now=now)
+
+
+@shared_task
+def reconcile() -> None:
+    """Take in what happened at Stripe since the last time and no webhook told."""
+    reconciliation.reconcile(now=timezone.now())

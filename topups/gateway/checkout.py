@@ -120,9 +120,7 @@ def retrieve_checkout_session(session_id: str) -> CheckoutSession:
     Raises `PaymentServiceUnavailable` or `PaymentServiceRefused`.
     """
     with gateway_errors():
-        session = client().v1.checkout.sessions.retrieve(
-            session_id, {"expand": ["payment_intent"]}
-        )
+        session = client().v1.checkout.sessions.retrieve(session_id, {"expand": ["payment_intent"]})
     return checkout_session(session.to_dict())
 
 
@@ -199,4 +197,3 @@ def _state(data: Mapping[str, Any], event_type: str) -> PaymentState:
     if has_failed or event_type == "checkout.session.async_payment_failed":
         return PaymentState.FAILED
     return PaymentState.PROCESSING
-

@@ -7,9 +7,7 @@ from stripe.params import CustomerCreateParams
 from topups.gateway.client import client, gateway_errors
 
 
-def create_customer(
-    *, organization_id: str, name: str, email: str, replaces: str | None
-) -> str:
+def create_customer(*, organization_id: str, name: str, email: str, replaces: str | None) -> str:
     """Make a customer for the organization with this public id, and return Stripe's id of it.
 
     The same arguments within a day give the same customer; `replaces` is the one that is gone.

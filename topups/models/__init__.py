@@ -2,8 +2,8 @@
 
 from topups.models.events import Reconciliation, StripeEvent
 from topups.models.money_back import Dispute, PaymentRefund
-from topups.models.plans import BillingAccount, Plan, Price
-from topups.models.purchases import Purchase
+from topups.models.plans import BillingAccount, Plan, Price, validate_currency
+from topups.models.purchases import Purchase, PurchaseStatus
 
 __all__ = [
     "BillingAccount",
@@ -12,6 +12,8 @@ __all__ = [
     "Plan",
     "Price",
     "Purchase",
+    "PurchaseStatus",
     "Reconciliation",
     "StripeEvent",
+    "validate_currency",
 ]

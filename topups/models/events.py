@@ -36,6 +36,7 @@ class StripeEvent(models.Model):
     class Meta:
         verbose_name = "Stripe event"
         ordering = ("-received_at", "-id")
+        permissions = (("retry_stripeevent", "Can retry Stripe events"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(status="rejected", event_id__isnull=True, payload__isnull=True)

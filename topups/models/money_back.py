@@ -33,13 +33,13 @@ class PaymentRefund(models.Model):
 
     id = id_field()
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
-    stripe_refund_id = models.CharField(max_length=255, null=True, unique=True)
+    stripe_refund_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     amount_minor = models.PositiveIntegerField()
     status = models.CharField(max_length=20, choices=Status.choices)
     requested_by = models.ForeignKey(
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    reason = models.CharField(max_length=500, default="")
+    reason = models.CharField(max_length=300, default="")
     error = models.TextField(default="", help_text="Why Stripe has not done it.")
     attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()

@@ -21,7 +21,8 @@ def validate_currency(currency: str) -> None:
 
 
 def default_currency() -> str:
-    return settings.DEFAULT_CURRENCY
+    currency: str = settings.DEFAULT_CURRENCY
+    return currency
 
 
 class Plan(models.Model):

@@ -130,12 +130,14 @@ class Purchase(models.Model):
                 name="what_was_paid_never_changes",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__status="paid")
-                & pgtrigger.AnyChange(
-                    "paid_minor",
-                    "discount_minor",
-                    "tax_minor",
-                    "paid_at",
-                    "stripe_payment_intent_id",
+                & (
+                    pgtrigger.Q(old__paid_minor__df=pgtrigger.F("new__paid_minor"))
+                    | pgtrigger.Q(old__paid_at__df=pgtrigger.F("new__paid_at"))
+                    | pgtrigger.Q(
+                        old__stripe_payment_intent_id__df=pgtrigger.F(
+                            "new__stripe_payment_intent_id"
+                        )
+                    )
                 ),
             ),
             pgtrigger.FSM(
@@ -156,8 +158,9 @@ class Purchase(models.Model):
     @property
     def paid(self) -> str:
         """What was paid, or the price while nothing is."""
-        is_paid = self.paid_minor is not None
-        return format_amount(self.paid_minor, self.currency) if is_paid else self.price
+        if self.paid_minor is None:
+            return self.price
+        return format_amount(self.paid_minor, self.currency)
 
     @property
     def is_paid(self) -> bool:

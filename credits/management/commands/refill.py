@@ -1,5 +1,4 @@
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -8,12 +7,7 @@ from django.utils import timezone
 
 from credits import ledger
 from credits.ledger.weeks import REFILL_CHUNK
-
-
-def _moment(text: str) -> datetime:
-    """An ISO 8601 moment; UTC where it names no zone."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+from credits.moments import parse_moment
 
 
 class Command(BaseCommand):
@@ -31,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, now: str | None, chunk: int, **options: Any) -> None:
         try:
-            moment = _moment(now) if now else timezone.now()
+            moment = parse_moment(now) if now else timezone.now()
         except ValueError:
             raise CommandError(f"--now is {now!r}; write it like 2026-11-30T00:00:00Z.") from None
         if settings.PRODUCTION and moment > timezone.now():
