@@ -17,6 +17,7 @@ def paid_purchase(organization: Organization, credits: int, *, now: datetime) ->
         plan=Plan.objects.first(),
         credits=credits,
         amount_minor=1_000,
+        paid_minor=1_000,
         currency="usd",
         status=Purchase.Status.PAID,
         created_at=now,
