@@ -14,14 +14,28 @@ APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
     "credits.ledger",
+    "credits.mail",
     "credits.reports",
+    "topups.billing",
     "topups.checkout",
     "topups.events",
     "topups.fulfillment",
+    "topups.notifications",
+    "topups.reconciliation",
+    "topups.refunds",
+    "topups.reversals",
 )
 MODELS = ("credits.models", "topups.models")
 # What anybody may use: outside services and small facts.
-HELPERS = ("config", "credits.counting", "credits.wording", "topups.gateway", "topups.money")
+HELPERS = (
+    "config",
+    "credits.counting",
+    "credits.moments",
+    "credits.retries",
+    "credits.wording",
+    "topups.gateway",
+    "topups.money",
+)
 FRAMEWORK_EDGES = (
     "celery",
     "django.contrib.admin",

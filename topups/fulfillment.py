@@ -43,7 +43,7 @@ class ForeignSession(Unfulfillable):
 
 
 class WrongAmount(Unfulfillable):
-    """The session has another price or currency than the purchase."""
+    """The session was paid at another price or currency than the purchase has."""
 
 
 @transaction.atomic
@@ -61,7 +61,6 @@ def fulfill(purchase_id: UUID, session: CheckoutSession, *, now: datetime) -> bo
     status = _STATUS[session.state]
     is_news = _ORDER.index(status) > _ORDER.index(purchase.status)
     if is_news:
-        _check_price(session, purchase)
         _move_to(status, purchase, session, now)
     is_linked_now = purchase.stripe_session_id is None
     if is_news or is_linked_now:
@@ -90,12 +89,13 @@ def _check_belongs(session: CheckoutSession, purchase: Purchase) -> None:
 
 
 def _check_price(session: CheckoutSession, purchase: Purchase) -> None:
+    """Before discount and tax, which are Stripe's to compute, the price is the one we asked for."""
     asked = (session.amount_subtotal, session.currency)
     expected = (purchase.amount_minor, purchase.currency)
-    if asked != expected:
+    if asked != expected or session.amount_total is None:
         raise WrongAmount(
-            f"Session {session.id} asks for {asked[0]} {asked[1]}, but purchase {purchase.pk} "
-            f"for {expected[0]} {expected[1]}."
+            f"Session {session.id} asks for {asked[0]} {asked[1]} and {session.amount_total} in "
+            f"total, but purchase {purchase.pk} for {expected[0]} {expected[1]}."
         )
 
 
@@ -105,6 +105,7 @@ def _move_to(
     purchase.status = status
     purchase.next_check_at = None if purchase.is_decided else now
     if status == Purchase.Status.PAID:
+        _check_price(session, purchase)
         _pay(purchase, session, now)
     elif status == Purchase.Status.FAILED:
         notifications.payment_failed(purchase, now=now)

@@ -41,8 +41,8 @@ def make_purchase(customer: Customer, plan: Plan, **fields: Any) -> Purchase:
         "organization": customer.organization,
         "buyer": customer.user,
         "credits": plan.credits,
-        "amount_minor": plan.amount_minor,
-        "currency": plan.currency,
+        "amount_minor": 10_00,
+        "currency": "usd",
         "created_at": now,
         "next_check_at": now,
     }
@@ -54,6 +54,7 @@ def event_about(purchase_id: object, **changes: Any) -> dict[str, Any]:
     session = {
         "id": "cs_test_known",
         "object": "checkout.session",
+        "amount_subtotal": 10_00,
         "amount_total": 10_00,
         "currency": "usd",
         "metadata": {"purchase_id": str(purchase_id)},
@@ -65,6 +66,7 @@ def event_about(purchase_id: object, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"evt_{uuid4().hex}",
         "object": "event",
+        "created": int(datetime.now(UTC).timestamp()),
         "type": changes.pop("type", "checkout.session.completed"),
         "data": {"object": {**session, **changes}},
     }

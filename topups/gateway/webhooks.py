@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import stripe
@@ -80,12 +79,11 @@ def verify_webhook(body: bytes, signature: str | None) -> WebhookEvent:
 
 def fact_of(payload: Mapping[str, Any]) -> Fact | None:
     """What an event tells, as it was at the event; None where it tells nothing we need."""
-    event_type, about = payload["type"], payload["data"]["object"]
+    event_type = payload["type"]
     if event_type in SESSION_EVENTS:
-        return checkout_session(about, event_type)
-    as_of: datetime = moment(payload["created"])
+        return checkout_session(payload["data"]["object"], event_type)
     if event_type in REFUND_EVENTS:
-        return refund(about, as_of)
+        return refund(payload["data"]["object"], moment(payload["created"]))
     if event_type in DISPUTE_EVENTS:
-        return dispute(about, as_of)
+        return dispute(payload["data"]["object"], moment(payload["created"]))
     return None
