@@ -32,11 +32,11 @@ class Available(Func):
         super().__init__(F("pk"), Value(now))
 
 
-def usable_grants(organization: Organization, *, now: datetime) -> QuerySet[Grant]:
-    """The grants a spend would draw from, in burn-down order."""
-    return organization.grants.filter(
-        Q(expires_at=None) | Q(expires_at__gt=now), is_open=True, starts_at__lte=now
-    )
+def present_grants(organization: Organization, *, now: datetime) -> QuerySet[Grant]:
+    """The grants a spend would draw from, and those with frozen or missing credits, in order."""
+    usable = Q(is_open=True, starts_at__lte=now) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    unsettled = Q(clawback__freeze_credits__gt=0) | Q(clawback__outstanding_credits__gt=0)
+    return organization.grants.select_related("clawback").filter(usable | unsettled)
 
 
 def untouched_bundle(organization: Organization, *, now: datetime) -> int:

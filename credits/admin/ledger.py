@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
-from credits.admin.overview import why
+from credits.admin.overview import money_back, why
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
 ORGANIZATION = ("organization", AutocompleteSelectFilter)
@@ -38,6 +39,15 @@ class GrantAdmin(LedgerAdmin):
     search_fields = (*LedgerAdmin.search_fields, "id__exact", "purchase_id__exact")
     search_help_text = "Organization, its public id, grant id or purchase id"
     ordering = ("-created_at", "-id")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Grant | None = None
+    ) -> tuple[str, ...]:
+        return ("money_back",) if obj and money_back(obj) else ()
+
+    @admin.display(description="money back")
+    def money_back(self, grant: Grant) -> str:
+        return money_back(grant)
 
 
 @admin.register(Spend)

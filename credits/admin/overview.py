@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from credits import ledger, reports
 from credits.admin.base import key_status, label, link
-from credits.models import ApiKey, Entry, Grant, Organization, Spend
+from credits.models import ApiKey, Clawback, Entry, Grant, Organization, Spend
 
 GRANT_LABELS = {"weekly": "info", "top_up": "success", "staff": "warning"}
 SPEND_LABELS = {"spent": "success", "held": "warning"}
@@ -30,7 +30,7 @@ class Overview:
 
     @property
     def grants(self) -> dict[str, Any]:
-        rows = [_grant_row(g) for g in reports.usable_grants(self.organization, now=self.now)]
+        rows = [_grant_row(g) for g in reports.present_grants(self.organization, now=self.now)]
         if bundle := reports.untouched_bundle(self.organization, now=self.now):
             rows.insert(0, _untouched_row(bundle, self.next_refill_at))
         return _table(("Kind", "Left", "Of", "Given", "Lapses", "Grant"), rows)
@@ -70,15 +70,39 @@ def _number(value: int, sign: str = "") -> str:
     return format_html('<span class="number">{}</span>', format(value, f"{sign},"))
 
 
+def _noted(value: int, note: str) -> str:
+    if not note:
+        return _number(value)
+    return format_html('{} <span class="text-subtle">({})</span>', _number(value), note)
+
+
 def _grant_row(grant: Grant) -> list[Any]:
     return [
         _kind(grant),
-        _number(grant.remaining),
+        _noted(grant.remaining, money_back(grant)),
         _number(grant.amount),
         grant.created_at,
         grant.expires_at or "Never",
         link(grant, str(grant.pk)[-12:]),
     ]
+
+
+def money_back(grant: Grant) -> str:
+    """What became of a top-up's credits whose money went back, in words; empty where none did.
+
+    >>> money_back(grant)
+    '30 taken back, 20 frozen'
+    """
+    clawback: Clawback | None = getattr(grant, "clawback", None)
+    if clawback is None:
+        return ""
+    parts = {
+        "taken back": clawback.revoked_credits,
+        "collected elsewhere": clawback.collected_credits,
+        "used already": clawback.shortfall,
+        "frozen": clawback.frozen_credits,
+    }
+    return ", ".join(f"{credits:,} {fate}" for fate, credits in parts.items() if credits)
 
 
 def _untouched_row(bundle: int, lapses_at: datetime) -> list[Any]:
@@ -100,12 +124,8 @@ def _spend_row(spend: Spend) -> list[Any]:
 
 
 def _kept(spend: Spend) -> str:
-    taken = _number(spend.credits)
-    if back := spend.released_credits + spend.refunded_credits:
-        return format_html(
-            '{} <span class="text-subtle">({} given back)</span>', taken, f"{back:,}"
-        )
-    return taken
+    back = spend.released_credits + spend.refunded_credits
+    return _noted(spend.credits, f"{back:,} given back" if back else "")
 
 
 def _entry_row(entry: Entry) -> list[Any]:

@@ -331,3 +331,35 @@ def test_the_check_names_a_clawback_that_is_off(organization, purchase_id, forge
         (finding,) = audit.findings()
         transaction.set_rollback(True)
     assert finding.startswith(f"clawbacks: grant {organization.grants.get().pk} ")
+
+
+@pytest.fixture
+def page(admin):
+    def page(path: str) -> str:
+        response = admin.get(f"/admin/credits/{path}/change/")
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return page
+
+
+def test_staff_see_what_became_of_the_credits(api, page, organization, purchase_id, staff):
+    spend(api, 90)
+    claw_back(purchase_id, revoke=30, freeze=40)
+    top_up(organization, 50)
+    collect(purchase_id, 5, staff)
+    fates = "10 taken back, 5 collected elsewhere, 15 used already"
+    assert f"({fates})" in page(f"organization/{organization.pk}")
+    assert fates in page(f"grant/{Clawback.objects.get().pk}")
+    claw_back(purchase_id, freeze=40)
+    assert "(10 frozen)" in page(f"organization/{organization.pk}")
+    entries = page(f"organization/{organization.pk}")
+    assert all(label in entries for label in ("Taken back", "Restored", "Frozen", "Adjusted"))
+
+
+def test_staff_see_nothing_of_clawbacks_where_there_are_none(page, organization, purchase_id):
+    grant = organization.grants.get()
+    claw_back(purchase_id, freeze=40)
+    claw_back(purchase_id)
+    assert "money back" not in page(f"grant/{grant.pk}").lower()
+    assert "frozen)" not in page(f"organization/{organization.pk}")
