@@ -1,11 +1,13 @@
 """The ledger against a model of it in plain Python, over random histories."""
 
 import uuid
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -19,7 +21,7 @@ from hypothesis.stateful import (
 
 from credits import ledger
 from credits.ledger import audit
-from credits.models import Grant, Organization, Spend, User
+from credits.models import Clawback, Grant, Organization, Spend, User
 from tests.credits.support import MONDAY
 from tests.purchases import paid_purchase
 
@@ -30,10 +32,31 @@ PRIORITY = {"weekly": 10, "staff": 20, "top_up": 30}
 
 @dataclass
 class ModelGrant:
+    """What is left follows from what is unused and what a clawback wants, whatever came first."""
+
     kind: str
     expires_at: datetime
     number: int
-    remaining: int
+    unused: int
+    revoke: int = 0
+    freeze: int = 0
+    collected: int = 0
+
+    @property
+    def revoked(self) -> int:
+        return min(self.revoke - self.collected, self.unused)
+
+    @property
+    def frozen(self) -> int:
+        return min(self.freeze, self.unused - self.revoked)
+
+    @property
+    def remaining(self) -> int:
+        return self.unused - self.revoked - self.frozen
+
+    @property
+    def shortfall(self) -> int:
+        return self.revoke - self.collected - self.revoked
 
     @property
     def burn_down(self) -> tuple[int, datetime, int]:
@@ -65,15 +88,19 @@ class Model:
             if spend.status == "held" and spend.hold_expires_at <= now:
                 self.settle(spend, 0, "expired")
         for grant in self.grants:
-            if grant.expires_at <= now:
-                grant.remaining = 0
+            self.lapse(grant)
         week = ledger.week_start(now)
         if week != self.week:
             self.week = week
             self.give("weekly", self.weekly, week + timedelta(days=7))
 
-    def give(self, kind: str, credits: int, expires_at: datetime = NEVER) -> None:
+    def lapse(self, grant: ModelGrant) -> None:
+        if grant.expires_at <= self.now:
+            grant.unused -= grant.remaining
+
+    def give(self, kind: str, credits: int, expires_at: datetime = NEVER) -> ModelGrant:
         self.grants.append(ModelGrant(kind, expires_at, len(self.grants), credits))
+        return self.grants[-1]
 
     def available(self) -> int:
         return sum(grant.remaining for grant in self.grants)
@@ -83,14 +110,14 @@ class Model:
         for grant in sorted(self.grants, key=lambda grant: grant.burn_down):
             taken = min(credits, grant.remaining)
             if taken:
-                grant.remaining -= taken
+                grant.unused -= taken
                 credits -= taken
                 parts.append((grant, taken))
         return parts
 
     def send_home(self, grant: ModelGrant, credits: int) -> None:
-        if grant.expires_at > self.now:
-            grant.remaining += credits
+        grant.unused += credits
+        self.lapse(grant)
 
     def settle(self, spend: ModelSpend, captured: int, status: str) -> None:
         kept = []
@@ -110,18 +137,27 @@ class Model:
             self.send_home(grant, given)
         spend.parts = parts
 
+    def claw_back(self, grant: ModelGrant, revoke: int, freeze: int) -> None:
+        if too_many := max(grant.collected - revoke, 0):
+            grant.collected -= too_many
+            self.give("staff", too_many)
+        grant.revoke, grant.freeze = revoke, freeze
+        self.lapse(grant)
+
 
 def kept(spend: ModelSpend) -> int:
     return sum(credits for _, credits in spend.parts)
 
 
 quantities = st.integers(1, 70)
+lifetimes = st.none() | st.integers(1, 24 * 10)
 
 
 class LedgerMachine(RuleBasedStateMachine):
     """Calls the verbs and the model side by side; a spend is (its row's id, the model's)."""
 
     spends = Bundle("spends")
+    top_ups = Bundle("top_ups")
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,6 +165,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.staff, _ = User.objects.get_or_create(email="staff@example.com")
         self.model = Model(MONDAY)
         self.model.move_to(MONDAY)
+        self.bought_at: dict[datetime, int] = {}
 
     @property
     def now(self) -> datetime:
@@ -223,8 +260,9 @@ class LedgerMachine(RuleBasedStateMachine):
             if made.status == "held":
                 self.model.settle(made, 0, "released")
 
-    @rule(credits=st.integers(1, 100))
-    def top_up(self, credits: int) -> None:
+    @rule(target=top_ups, credits=st.integers(1, 100), lifetime_hours=lifetimes)
+    def top_up(self, credits: int, lifetime_hours: int | None) -> Any:
+        expires_at = self.now + timedelta(hours=lifetime_hours) if lifetime_hours else None
         purchase_id = paid_purchase(self.organization, credits, now=self.now).pk
         for _ in range(2):
             ledger.grant(
@@ -232,14 +270,41 @@ class LedgerMachine(RuleBasedStateMachine):
                 credits,
                 kind=Grant.Kind.TOP_UP,
                 purchase_id=purchase_id,
+                expires_at=expires_at,
                 now=self.now,
             )
-        self.model.give("top_up", credits)
+        return purchase_id, self.model.give("top_up", credits, expires_at or NEVER), credits
 
-    @rule(
-        credits=st.integers(-80, 80).filter(bool),
-        lifetime_hours=st.none() | st.integers(1, 24 * 10),
-    )
+    @rule(top_up=top_ups, revoke=st.integers(0, 100), freeze=st.integers(0, 100))
+    def claw_back(
+        self, top_up: tuple[uuid.UUID, ModelGrant, int], revoke: int, freeze: int
+    ) -> None:
+        purchase_id, grant, amount = top_up
+        revoke = min(revoke, amount)
+        freeze = min(freeze, amount - revoke)
+        for _ in range(2):
+            ledger.claw_back(
+                purchase_id, revoke=revoke, freeze=freeze, now=self.now, reason="random"
+            )
+        self.model.claw_back(grant, revoke, freeze)
+
+    @rule(top_up=top_ups, credits=quantities)
+    def collect(self, top_up: tuple[uuid.UUID, ModelGrant, int], credits: int) -> None:
+        purchase_id, grant, _ = top_up
+        try:
+            ledger.collect_shortfall(
+                purchase_id, credits, now=self.now, reason="random", actor=self.staff
+            )
+        except ledger.OutOfCredits:
+            assert credits > self.model.available()
+        except (ledger.TooManyCredits, Clawback.DoesNotExist):
+            assert credits > grant.shortfall
+        else:
+            self.model.draw(credits)
+            grant.collected += credits
+            assert grant.shortfall >= 0
+
+    @rule(credits=st.integers(-80, 80).filter(bool), lifetime_hours=lifetimes)
     def adjust(self, credits: int, lifetime_hours: int | None) -> None:
         lives = lifetime_hours and credits > 0
         expires_at = self.now + timedelta(hours=lifetime_hours) if lives else None
@@ -279,8 +344,29 @@ class LedgerMachine(RuleBasedStateMachine):
         for grant in self.model.grants:
             by_kind[grant.kind] += grant.remaining
         assert ledger.balance(self.organization, now=self.now).by_kind == by_kind
+        self.bought_at[self.now] = by_kind["top_up"]
+
+    @rule()
+    def the_balance_can_be_spent_and_no_more(self) -> None:
+        balance = self.model.available()
+        with transaction.atomic():
+            for quantity, enough in ((balance + 1, False), (balance, True)):
+                with nullcontext() if enough else pytest.raises(ledger.OutOfCredits):
+                    if quantity:
+                        ledger.spend(self.organization, ACTION, quantity=quantity, now=self.now)
+            transaction.set_rollback(True)
+
+    @rule(top_up=top_ups)
+    def clawbacks_agree(self, top_up: tuple[uuid.UUID, ModelGrant, int]) -> None:
+        purchase_id, grant, _ = top_up
+        list(ledger.release_expired(now=self.now))
+        for clawback in Clawback.objects.filter(grant__purchase_id=purchase_id):
+            found = (clawback.revoked_credits, clawback.frozen_credits, clawback.shortfall)
+            assert found == (grant.revoked, grant.frozen, grant.shortfall)
 
     def teardown(self) -> None:
+        for at, credits in self.bought_at.items():
+            assert ledger.balance_at(self.organization, at=at).by_kind["top_up"] == credits
         sequence = list(self.organization.entries.order_by("seq").values_list("seq", flat=True))
         assert sequence == list(range(1, len(sequence) + 1))
 
