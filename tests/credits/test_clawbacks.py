@@ -180,22 +180,38 @@ def test_holds_past_their_time_count_without_what_the_clawback_will_take(
     assert ledger.balance_at(organization, at=later - timedelta(minutes=1)).total == 30
 
 
+def top_up_that_lapses(organization, credits: int, lapses_at) -> uuid.UUID:
+    """No page sells one today, but the ledger could give it."""
+    purchase_id = paid_purchase(organization, credits, now=NOON).pk
+    fields = {"kind": Grant.Kind.TOP_UP, "purchase_id": purchase_id, "expires_at": lapses_at}
+    ledger.grant(organization, credits, now=NOON, **fields)
+    return purchase_id
+
+
 def test_credits_of_a_lapsed_grant_lapse_again_when_they_are_restored(api, organization):
-    # No verb sells credits that lapse today; the ledger could.
-    purchase_id, lapses_at = paid_purchase(organization, 100, now=NOON).pk, NOON + timedelta(days=1)
-    kind = Grant.Kind.TOP_UP
-    ledger.grant(
-        organization, 100, kind=kind, purchase_id=purchase_id, now=NOON, expires_at=lapses_at
-    )
+    lapses_at = NOON + timedelta(days=1)
+    purchase_id = top_up_that_lapses(organization, 100, lapses_at)
     spent = Spend.objects.get(pk=spend(api, 50))
     claw_back(purchase_id, revoke=60, freeze=30)
-    claw_back(purchase_id, revoke=60, freeze=30, now=lapses_at)
     ledger.refund(spent, credits=45, now=lapses_at)
     claw_back(purchase_id, revoke=20, now=lapses_at)
     assert lines(organization)[1:] == [
         ("revoke", -50), ("refund", 45), ("revoke", -10), ("freeze", -30), ("expire", -5),
         ("restore", 40), ("thaw", 30), ("expire", -70),
     ]  # fmt: skip
+
+
+def test_a_past_balance_leaves_out_what_was_taken_of_a_lapsed_grant(
+    api, organization, purchase_id, set_clock
+):
+    lapsing_id = top_up_that_lapses(organization, 60, NOON + timedelta(minutes=30))
+    hold(api, 100)
+    claw_back(lapsing_id, revoke=60)
+    later = NOON + timedelta(hours=1)
+    for _ in range(2):
+        assert ledger.balance_at(organization, at=later).total == 100
+        list(ledger.release_expired(now=later + timedelta(hours=1)))
+    assert lines(organization)[-3:] == [("release", 60), ("revoke", -60), ("release", 40)]
 
 
 def collect(purchase_id, credits, staff, **fields):
