@@ -363,6 +363,8 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         # One line for each request is enough: config.observability writes it, with its route.
         "django.request": {"level": "ERROR"},
+        # Its addresses hold the ids of payments.
+        "stripe": {"level": "WARNING"},
         "gunicorn.access": {"handlers": [], "propagate": False},
         "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
     },

@@ -55,7 +55,7 @@ def apply_refund(purchase_id: UUID, fact: RefundFact, *, now: datetime) -> bool:
         settle(purchase, reason=f"Refund {fact.id} of {refund.amount}: {fact.status}", now=now)
     if refund.is_given and not was_given:
         notifications.refund_made(refund, now=now)
-    elif was_given and not refund.is_given:
+    elif is_news and refund.status == PaymentRefund.Status.FAILED:
         notifications.alert_failed_refund(refund, now=now)
     return is_news
 
