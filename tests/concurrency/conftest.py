@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
@@ -25,6 +26,7 @@ def program(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
             **os.environ,
             "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
             "REDIS_URL": settings.REDIS_URL,
+            "SECRET_KEY": settings.SECRET_KEY,
             "DJANGO_SETTINGS_MODULE": "config.settings",
             **environment,
         },
@@ -34,11 +36,18 @@ def program(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
 @pytest.fixture
 def web_server(committed_db: None) -> Iterator[str]:
     """The web server as it runs in production, two processes on the test's database; its URL."""
+    with serving("-m", "gunicorn", "-c", "config/gunicorn.py") as url:
+        yield url
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[str]:
+    """Run a program of ours that serves on `PORT`; its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with program("-m", "gunicorn", "-c", "config/gunicorn.py", PORT=str(port)) as process:
+    with program(*arguments, PORT=str(port), **environment) as process:
         try:
             _wait_for(f"{url}/health/", process)
             yield url
