@@ -2,8 +2,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import stripe
 from buying import Customer, make_purchase, signed
 from django.test import Client
+from sandbox_shop import Shop
 
 from credits.models import Membership, Organization, User
 from topups.models import Plan, Purchase
@@ -45,3 +47,9 @@ def deliver(client: Client) -> Callable[..., int]:
         return client.post("/stripe/webhook/", **signed(event, **signing)).status_code
 
     return deliver
+
+
+@pytest.fixture
+def shop(site: str) -> Shop:
+    """Stripe's own client in front of the sandbox."""
+    return Shop(stripe.StripeClient("sk_test_sandbox", base_addresses={"api": f"{site}/sandbox"}))

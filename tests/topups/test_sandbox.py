@@ -155,7 +155,7 @@ def test_a_wrong_api_key_is_refused(db, client, header):
 
 
 def test_other_methods_and_sessions_are_not_there(post, client):
-    assert client.get(PATH, headers=KEY).status_code == 404
+    assert client.delete(PATH, headers=KEY).status_code == 404
     assert client.get(f"{PATH}/cs_test_1", headers=KEY).status_code == 404
     assert post({}, f"{PATH}/cs_test_1/expire").json()["error"]["code"] == "resource_missing"
     assert client.get("/sandbox/pay/cs_test_1/").status_code == 404

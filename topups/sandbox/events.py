@@ -10,9 +10,26 @@ from django.db import transaction
 from topups.sandbox import tasks
 from topups.sandbox.models import Event, new_event_id
 
+# What the endpoint is subscribed to (https://docs.stripe.com/api/events/types).
+SUBSCRIBED = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.closed",
+)
+
 
 def emit(event_type: str, about: dict[str, Any], *, now: datetime) -> None:
     """Record an event about an object in its JSON form, and deliver it once this is committed."""
+    assert event_type in SUBSCRIBED, event_type
     event_id = new_event_id()
     payload = {
         "id": event_id,

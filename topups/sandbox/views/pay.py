@@ -8,7 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from topups.money import format_amount
-from topups.sandbox import sessions
+from topups.sandbox import payments, sessions
+from topups.sandbox.errors import Missing
 from topups.sandbox.models import Session
 
 
@@ -26,9 +27,9 @@ def _pay(request: HttpRequest, session_id: str) -> str:
     card_number = request.POST.get("card_number", "")
     try:
         return _success_url(sessions.pay(session_id, card_number, now=timezone.now()))
-    except Session.DoesNotExist as missing:
+    except Missing as missing:
         raise Http404 from missing
-    except sessions.CardDeclined as declined:
+    except payments.CardDeclined as declined:
         messages.error(request, str(declined))
     except sessions.NotOpen:
         pass  # Paid or expired meanwhile: the page says so.
@@ -38,12 +39,12 @@ def _pay(request: HttpRequest, session_id: str) -> str:
 def _page(request: HttpRequest, session_id: str) -> HttpResponse:
     try:
         session = sessions.find(session_id, now=timezone.now())
-    except Session.DoesNotExist as missing:
+    except Missing as missing:
         raise Http404 from missing
     context = {
         "session": session,
         "amount": format_amount(session.amount_total, session.currency),
-        "test_cards": sessions.TEST_CARDS.items(),
+        "test_cards": payments.TEST_CARDS.items(),
         "success_url": _success_url(session),
     }
     return render(request, "sandbox/pay.html", context)
