@@ -8,28 +8,55 @@ import urllib.request
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from topups.sandbox.models import Delivery, Event
+from topups.sandbox.models import Delivery, Event, Switch
 
 TIMEOUT_SECONDS = 20
 
 
-def deliver(event_id: str, *, now: datetime) -> bool:
-    """Send an event, unless it has arrived before, and tell whether it has arrived.
+def deliver(event_id: str, *, now: datetime, again: bool = False) -> bool:
+    """Send an event and tell whether that is the end of it.
 
-    Any answer but 2xx counts as not arrived. Every attempt is recorded.
+    It is when the event arrives, has arrived or was dropped before, and while deliveries are held
+    back, as it is sent when they are released. `again` sends it all the same. Any answer but 2xx
+    counts as not arrived. Every attempt is recorded.
     """
     event = Event.objects.get(pk=event_id)
-    if event.delivered_at:
+    if not again and (event.delivered_at or event.dropped_at or are_held()):
         return True
     status_code, error = _post(json.dumps(event.payload).encode(), now)
     Delivery.objects.create(event=event, status_code=status_code, error=error, created_at=now)
     if status_code is None or not 200 <= status_code < 300:
         return False
-    event.delivered_at = now
-    event.save(update_fields=("delivered_at",))
+    Event.objects.filter(pk=event_id).update(delivered_at=now, dropped_at=None)
     return True
+
+
+def are_held() -> bool:
+    return Switch.objects.filter(holds_deliveries=True).exists()
+
+
+def hold() -> None:
+    """Send nothing until further notice, as if the endpoint could not be reached."""
+    Switch.objects.update_or_create(pk=1, defaults={"holds_deliveries": True})
+
+
+def release() -> list[str]:
+    """Send from now on, and return the ids of the events that waited, oldest first."""
+    Switch.objects.update_or_create(pk=1, defaults={"holds_deliveries": False})
+    return list(waiting().order_by("created_at").values_list("pk", flat=True))
+
+
+def drop(*, now: datetime) -> int:
+    """Lose all events that wait, as a Stripe that has given up; how many these are."""
+    return waiting().update(dropped_at=now)
+
+
+def waiting() -> "QuerySet[Event]":
+    """The events that have neither arrived nor been given up."""
+    return Event.objects.filter(delivered_at=None, dropped_at=None)
 
 
 def sign(body: bytes, *, now: datetime) -> str:

@@ -2,7 +2,7 @@ from django.urls import path
 
 from topups.sandbox.api import checkout, payments
 from topups.sandbox.api.base import endpoint
-from topups.sandbox.views import documents, pay
+from topups.sandbox.views import control, documents, pay
 
 urlpatterns = [
     path("v1/customers", endpoint(POST=checkout.create_customer)),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("v1/refunds/<slug:refund_id>", endpoint(GET=payments.retrieve_refund)),
     path("v1/disputes", endpoint(GET=payments.list_disputes)),
     path("v1/disputes/<slug:dispute_id>", endpoint(GET=payments.retrieve_dispute)),
+    path("", control.board, name="sandbox-control"),
+    path("do/<slug:action>/", control.act, name="sandbox-act"),
     path("pay/<slug:session_id>/", pay.pay, name="sandbox-pay"),
     path("receipts/<slug:charge_id>/", documents.receipt, name="sandbox-receipt"),
     path("invoices/<slug:invoice_id>/", documents.invoice, name="sandbox-invoice"),
