@@ -58,6 +58,8 @@ def _state(session: Session) -> str:
     if payment.status != Payment.Status.SUCCEEDED:
         waits = payment.status == Payment.Status.PROCESSING
         return "Waiting for the bank" if waits else "Bank refused"
+    if payments.withdrawn(payment):
+        return "Disputed"
     refunded = payments.refunded(payment)
     if not refunded:
         return "Paid"
@@ -96,11 +98,17 @@ def _refunds(payment: Payment) -> list[Item]:
         Item(
             refund.pk,
             f"Refund of {format_amount(refund.amount, payment.currency)}",
-            refund.failure_reason.replace("_", " ") or refund.status,
+            _refund_state(refund),
             _refund_buttons(refund),
         )
         for refund in payment.refunds.order_by("created_at")
     ]
+
+
+def _refund_state(refund: Refund) -> str:
+    if not refund.failure_reason:
+        return refund.status
+    return f"failed: {refund.failure_reason.replace('_', ' ')}"
 
 
 def _refund_buttons(refund: Refund) -> list[Button]:
