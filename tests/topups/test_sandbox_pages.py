@@ -265,7 +265,7 @@ def test_what_cannot_be_done_is_told_kindly(shop, press, action, typed, words):
 
 
 def test_codes_are_made_and_customers_deleted_on_the_control_page(shop, press):
-    assert "FIVE" in press(
+    assert "FIVE $5.00 off from $20.00 on" in press(
         "create-code", code="five", amount_off="500", currency="usd", minimum_amount="2000"
     )
     code = PromotionCode.objects.get()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from topups.money import format_amount
 from topups.sandbox import disputes, payments
-from topups.sandbox.models import Dispute, Payment, Refund, Session
+from topups.sandbox.models import Dispute, Payment, PromotionCode, Refund, Session
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _money_back(payment: Payment) -> list[Button]:
         buttons += [
             Button("dispute", "Dispute", payment.pk, left, asks_reason=True),
             Button("inquire", "Inquiry", payment.pk, left, asks_reason=True),
-            Button("prevent", "Prevented dispute", payment.pk, left, asks_reason=True),
+            Button("prevent", "Prevented", payment.pk, left, asks_reason=True),
         ]
     return buttons
 
@@ -144,3 +144,14 @@ def _disputes(payment: Payment) -> list[Item]:
         )
         for dispute in payment.disputes.order_by("created_at")
     ]
+
+
+def terms(code: PromotionCode) -> str:
+    """What a promotion code takes off, and from when on."""
+    if code.percent_off is not None:
+        off = f"{code.percent_off}\N{NO-BREAK SPACE}% off"
+    else:
+        off = f"{format_amount(code.amount_off or 0, code.currency)} off"
+    if not code.minimum_amount:
+        return off
+    return f"{off} from {format_amount(code.minimum_amount, code.currency)} on"
