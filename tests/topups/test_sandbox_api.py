@@ -115,7 +115,7 @@ def test_a_complete_session_tells_everything_and_expands(shop):
     assert (charge.status, charge.paid, charge.amount_refunded) == ("succeeded", True, 0)
     assert (charge.refunded, charge.disputed, charge.payment_intent) == (False, False, payment.pk)
     assert charge.receipt_url.endswith(f"/sandbox/receipts/{charge.id}/")
-    assert (invoice.status, invoice.total, invoice.number) == ("paid", 1000, "SANDBOX-0001")
+    assert (invoice.status, invoice.total, invoice.number[:8]) == ("paid", 1000, "SANDBOX-")
     assert invoice.metadata.to_dict() == {"i": "1"}
     assert shop.v1.invoices.retrieve(invoice.id).hosted_invoice_url == invoice.invoice_pdf
 

@@ -46,7 +46,7 @@ def hold() -> None:
 def release() -> list[str]:
     """Send from now on, and return the ids of the events that waited, oldest first."""
     Switch.objects.update_or_create(pk=1, defaults={"holds_deliveries": False})
-    return list(waiting().order_by("created_at").values_list("pk", flat=True))
+    return list(waiting().order_by("created_at", "pk").values_list("pk", flat=True))
 
 
 def drop(*, now: datetime) -> int:

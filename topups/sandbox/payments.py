@@ -63,11 +63,15 @@ def refunded(payment: Payment) -> int:
     return kept.aggregate(total=Sum("amount"))["total"] or 0
 
 
+def withdrawn(payment: Payment) -> int:
+    """What disputes have taken and not given back."""
+    held = payment.disputes.filter(withdrawn_at__isnull=False, reinstated_at=None)
+    return held.aggregate(total=Sum("amount"))["total"] or 0
+
+
 def left_to_refund(payment: Payment) -> int:
     """What has neither gone back nor been withdrawn by a dispute."""
-    withdrawn = payment.disputes.filter(withdrawn_at__isnull=False, reinstated_at=None)
-    disputed = withdrawn.aggregate(total=Sum("amount"))["total"] or 0
-    return max(payment.amount - refunded(payment) - disputed, 0)
+    return max(payment.amount - refunded(payment) - withdrawn(payment), 0)
 
 
 def left_to_dispute(payment: Payment) -> int:

@@ -1,10 +1,12 @@
 """Ids in the form of Stripe's, like `evt_1f9a…`."""
 
 import secrets
+import time
 
 
 def new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(14)}"
+    """A new id; later ones come later in order, so that they tell what came first in an instant."""
+    return f"{prefix}_{time.time_ns():016x}{secrets.token_hex(6)}"
 
 
 def new_customer_id() -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from topups.money import format_amount
 from topups.sandbox import disputes, payments
-from topups.sandbox.models import Dispute, Payment, Refund, Session
+from topups.sandbox.models import Dispute, Payment, PromotionCode, Refund, Session
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ def _state(session: Session) -> str:
     if payment.status != Payment.Status.SUCCEEDED:
         waits = payment.status == Payment.Status.PROCESSING
         return "Waiting for the bank" if waits else "Bank refused"
+    if payments.withdrawn(payment):
+        return "Disputed"
     refunded = payments.refunded(payment)
     if not refunded:
         return "Paid"
@@ -86,7 +88,7 @@ def _money_back(payment: Payment) -> list[Button]:
         buttons += [
             Button("dispute", "Dispute", payment.pk, left, asks_reason=True),
             Button("inquire", "Inquiry", payment.pk, left, asks_reason=True),
-            Button("prevent", "Prevented dispute", payment.pk, left, asks_reason=True),
+            Button("prevent", "Prevented", payment.pk, left, asks_reason=True),
         ]
     return buttons
 
@@ -96,11 +98,17 @@ def _refunds(payment: Payment) -> list[Item]:
         Item(
             refund.pk,
             f"Refund of {format_amount(refund.amount, payment.currency)}",
-            refund.failure_reason.replace("_", " ") or refund.status,
+            _refund_state(refund),
             _refund_buttons(refund),
         )
         for refund in payment.refunds.order_by("created_at")
     ]
+
+
+def _refund_state(refund: Refund) -> str:
+    if not refund.failure_reason:
+        return refund.status
+    return f"failed: {refund.failure_reason.replace('_', ' ')}"
 
 
 def _refund_buttons(refund: Refund) -> list[Button]:
@@ -136,3 +144,14 @@ def _disputes(payment: Payment) -> list[Item]:
         )
         for dispute in payment.disputes.order_by("created_at")
     ]
+
+
+def terms(code: PromotionCode) -> str:
+    """What a promotion code takes off, and from when on."""
+    if code.percent_off is not None:
+        off = f"{code.percent_off}\N{NO-BREAK SPACE}% off"
+    else:
+        off = f"{format_amount(code.amount_off or 0, code.currency)} off"
+    if not code.minimum_amount:
+        return off
+    return f"{off} from {format_amount(code.minimum_amount, code.currency)} on"

@@ -27,7 +27,7 @@ from topups.sandbox import (
 from topups.sandbox.errors import Missing, Refused
 from topups.sandbox.forms import ControlForm, PromotionCodeForm
 from topups.sandbox.models import Customer, Event, PromotionCode, Session
-from topups.sandbox.views.board import sale
+from topups.sandbox.views.board import sale, terms
 
 SALES_SHOWN = 20
 EVENTS_SHOWN = 30
@@ -65,7 +65,9 @@ def board(request: HttpRequest) -> HttpResponse:
     context = {
         "sales": [sale(session) for session in shown],
         "reasons": disputes.REASONS,
-        "promotion_codes": PromotionCode.objects.all()[:OTHERS_SHOWN],
+        "promotion_codes": [
+            (code, terms(code)) for code in PromotionCode.objects.all()[:OTHERS_SHOWN]
+        ],
         "customers": Customer.objects.order_by("-created_at", "-id")[:OTHERS_SHOWN],
         "events": Event.objects.prefetch_related("deliveries")[:EVENTS_SHOWN],
         "are_held": deliveries.are_held(),
