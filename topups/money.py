@@ -44,7 +44,7 @@ def parse_amount(text: str, currency: str) -> int:
     if written is None:
         examples = {0: "1000, without decimals", 2: "10 or 10.00", 3: "10 or 10.000"}
         raise ValueError(f"Write an amount in {currency.upper()} like {examples[decimals]}.")
-    return int(written[1]) * 10**decimals + int(written[2] or 0)
+    return int(written[1] + (written[2] or "0" * decimals))
 
 
 def format_rate(amount_minor: int, credits: int, currency: str) -> str:
