@@ -31,8 +31,8 @@ class Details:
         if self.grant and (shortfall := _clawback(self.grant).shortfall):
             warnings.append(
                 f"Shortfall: {purchase.organization} has used {counted(shortfall)} whose money "
-                "went back. Nothing else pays for them, unless staff take them from its other credits; "
-                "should they come home, they are taken back by themselves."
+                "went back. Nothing else pays for them, unless staff take them from its other "
+                "credits; should they come home, they are taken back by themselves."
             )
         if purchase.check_error and not purchase.is_decided:
             times = "once" if purchase.failed_checks == 1 else f"{purchase.failed_checks} times"
