@@ -8,7 +8,10 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 SIDEBAR = {
-    "Customers": {"credits.organization": ("Organizations", "apartment")},
+    "Customers": {
+        "credits.organization": ("Organizations", "apartment"),
+        "credits.email": ("Emails", "mail"),
+    },
     "Ledger": {
         "credits.entry": ("Entries", "receipt_long"),
         "credits.spend": ("Spends", "shopping_cart_checkout"),
@@ -24,7 +27,13 @@ SIDEBAR = {
     "Top-ups": {
         "topups.plan": ("Plans", "inventory_2"),
         "topups.purchase": ("Purchases", "shopping_bag"),
-        "topups.stripeevent": ("Stripe events", "webhook"),
+        "topups.paymentrefund": ("Payment refunds", "currency_exchange"),
+        "topups.dispute": ("Disputes", "gavel"),
+        "topups.billingaccount": ("Billing accounts", "credit_card"),
+    },
+    "Stripe": {
+        "topups.stripeevent": ("Events", "webhook"),
+        "topups.reconciliation": ("Reconciliations", "fact_check"),
     },
     "Access": {
         "credits.apikey": ("API keys", "key"),

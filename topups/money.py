@@ -22,8 +22,29 @@ def format_amount(amount_minor: int, currency: str) -> str:
     `amount_minor` counts the currency's smallest unit and `currency` is an ISO 4217 code in lower
     case, as Stripe has them.
     """
-    decimals = _decimals(currency)
+    decimals = decimals_of(currency)
     return _with_currency(f"{amount_minor / 10**decimals:,.{decimals}f}", currency)
+
+
+def plain_amount(amount_minor: int, currency: str) -> str:
+    """The amount as `parse_amount` reads it: `plain_amount(123456, "usd")` is `1234.56`."""
+    decimals = decimals_of(currency)
+    return f"{amount_minor / 10**decimals:.{decimals}f}"
+
+
+def parse_amount(text: str, currency: str) -> int:
+    """The minor units that a person wrote as money: `parse_amount("49.00", "usd")` is 4900.
+
+    Takes a whole amount, or one with as many decimals as the currency has. Nothing is guessed: for
+    signs, separators of thousands and other decimals it raises a ValueError that says what to do.
+    """
+    decimals = decimals_of(currency)
+    fraction = rf"(?:\.([0-9]{{{decimals}}}))?" if decimals else "()"
+    written = re.fullmatch(rf"([0-9]{{1,12}}){fraction}", text)
+    if written is None:
+        examples = {0: "1000, without decimals", 2: "10 or 10.00", 3: "10 or 10.000"}
+        raise ValueError(f"Write an amount in {currency.upper()} like {examples[decimals]}.")
+    return int(written[1] + (written[2] or "0" * decimals))
 
 
 def format_rate(amount_minor: int, credits: int, currency: str) -> str:
@@ -32,7 +53,7 @@ def format_rate(amount_minor: int, credits: int, currency: str) -> str:
     `format_rate(3600, 2000, "usd")` is `$0.018`, and `format_rate(50, 1_000_000, "usd")` is
     `$0.0000005`.
     """
-    decimals = _decimals(currency)
+    decimals = decimals_of(currency)
     rate = amount_minor / 10**decimals / credits
     finest = max(decimals + 2, 1 - floor(log10(rate)))
     whole, _, fraction = f"{rate:,.{finest}f}".partition(".")
@@ -45,7 +66,8 @@ def _with_currency(amount: str, currency: str) -> str:
     return f"{symbol}{amount}" if symbol else f"{amount} {currency.upper()}"
 
 
-def _decimals(currency: str) -> int:
+def decimals_of(currency: str) -> int:
+    """How many digits of an amount in this currency are behind the point."""
     if _WITHOUT_DECIMALS.fullmatch(currency):
         return 0
     return 3 if _WITH_THREE_DECIMALS.fullmatch(currency) else 2

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -16,17 +15,13 @@ from unfold.widgets import (
 )
 
 from credits import ledger
-from credits.admin.base import change_url
+from credits.admin.base import StaffRequest, change_url, one_time_id
 from credits.counting import counted
-from credits.models import Entry, Organization, User
+from credits.models import Entry, Organization
 from credits.models.organizations import MAX_CREDITS
 
 if TYPE_CHECKING:
     from credits.admin.organizations import OrganizationAdmin
-
-
-class StaffRequest(HttpRequest):
-    user: User
 
 
 class AdjustForm(forms.Form):
@@ -52,13 +47,7 @@ class AdjustForm(forms.Form):
         widget=UnfoldAdminSplitDateTimeWidget,
         help_text="UTC, for credits that are given. Left empty, they stay until they are spent.",
     )
-    adjustment_id = forms.UUIDField(
-        initial=uuid4,
-        widget=forms.HiddenInput,
-        error_messages=dict.fromkeys(
-            ("required", "invalid"), "This form lost its one-time id; open the page again."
-        ),
-    )
+    adjustment_id = one_time_id()
 
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -2,15 +2,17 @@
 
 from datetime import UTC, date, datetime, time
 from typing import Any
+from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.forms import DateField, ModelForm
+from django.forms import DateField, HiddenInput, ModelForm, UUIDField
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -21,9 +23,13 @@ from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.views import ChangeList as UnfoldChangeList
 
-from credits.models import ApiKey
+from credits.models import ApiKey, User
 
 COUNTED_ROWS = 10_000
+
+
+class StaffRequest(HttpRequest):
+    user: User
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -144,7 +150,9 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 def change_url(obj: Model) -> str:
-    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+    # Django unquotes the key it finds in an address, and one of Stripe's has underscores.
+    key = quote(obj.pk)
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[key])
 
 
 def link(obj: Model | None, text: str | None = None) -> str:
@@ -152,6 +160,16 @@ def link(obj: Model | None, text: str | None = None) -> str:
     if obj is None:
         return "-"
     return format_html('<a class="text-link" href="{}">{}</a>', change_url(obj), text or obj)
+
+
+def one_time_id() -> UUIDField:
+    """A field that is made with the empty form, so that sending one form twice does one thing."""
+    lost = "This form lost its one-time id; open the page again."
+    return UUIDField(
+        initial=uuid4,
+        widget=HiddenInput,
+        error_messages=dict.fromkeys(("required", "invalid"), lost),
+    )
 
 
 def label(text: str, variant: str = "") -> str:

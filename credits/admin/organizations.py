@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from credits import ledger, reports
 from credits.admin import adjusting
-from credits.admin.base import ModelAdmin
+from credits.admin.base import ModelAdmin, StaffRequest
 from credits.admin.overview import Overview
 from credits.models import Membership, Organization
 
@@ -128,7 +128,7 @@ class OrganizationAdmin(ModelAdmin):
         permissions=["adjust"],
         variant=ActionVariant.PRIMARY,
     )
-    def adjust(self, request: adjusting.StaffRequest, object_id: str) -> HttpResponse:
+    def adjust(self, request: StaffRequest, object_id: str) -> HttpResponse:
         return adjusting.adjust_view(self, request, self.object_or_404(request, object_id))
 
     @action(description="Suspend", icon="block", permissions=["change"])

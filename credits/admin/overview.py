@@ -1,14 +1,13 @@
 """What the page of one organization tells: its balance, grants, keys and latest activity."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.utils.formats import localize
 from django.utils.html import format_html
 
 from credits import ledger, reports
 from credits.admin.base import key_status, label, link
+from credits.admin.tables import number, table
 from credits.models import ApiKey, Clawback, Entry, Grant, Organization, Spend
 
 GRANT_LABELS = {"weekly": "info", "top_up": "success", "staff": "warning"}
@@ -33,54 +32,40 @@ class Overview:
         rows = [_grant_row(g) for g in reports.present_grants(self.organization, now=self.now)]
         if bundle := reports.untouched_bundle(self.organization, now=self.now):
             rows.insert(0, _untouched_row(bundle, self.next_refill_at))
-        return _table(("Kind", "Left", "Of", "Given", "Lapses", "Grant"), rows)
+        return table(("Kind", "Left", "Of", "Given", "Lapses", "Grant"), rows)
 
     @property
     def spends(self) -> dict[str, Any]:
         headers = ("When", "Action", "Quantity", "Credits", "Status", "Reference", "Left after")
-        return _table(headers, map(_spend_row, reports.recent_spends(self.organization)))
+        return table(headers, map(_spend_row, reports.recent_spends(self.organization)))
 
     @property
     def entries(self) -> dict[str, Any]:
         headers = ("No.", "When", "What", "Credits", "Left in grant", "Grant", "Why")
-        return _table(headers, map(_entry_row, reports.recent_entries(self.organization)))
+        return table(headers, map(_entry_row, reports.recent_entries(self.organization)))
 
     @property
     def api_keys(self) -> dict[str, Any]:
         keys = self.organization.api_keys.all()
         rows = (_key_row(key, self.now) for key in keys)
-        return _table(("Name", "Key", "Status", "Expires", "Last used"), rows)
-
-
-def _table(headers: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:
-    return {"headers": list(headers), "rows": [[_cell(cell) for cell in row] for row in rows]}
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return format_html('<span class="moment">{}</span>', localize(value))
-    return "-" if value in (None, "") else value
+        return table(("Name", "Key", "Status", "Expires", "Last used"), rows)
 
 
 def _kind(grant: Grant) -> str:
     return label(grant.get_kind_display(), GRANT_LABELS[grant.kind])
 
 
-def _number(value: int, sign: str = "") -> str:
-    return format_html('<span class="number">{}</span>', format(value, f"{sign},"))
-
-
 def _noted(value: int, note: str) -> str:
     if not note:
-        return _number(value)
-    return format_html('{} <span class="text-subtle">({})</span>', _number(value), note)
+        return number(value)
+    return format_html('{} <span class="text-subtle">({})</span>', number(value), note)
 
 
 def _grant_row(grant: Grant) -> list[Any]:
     return [
         _kind(grant),
         _noted(grant.remaining, money_back(grant)),
-        _number(grant.amount),
+        number(grant.amount),
         grant.created_at,
         grant.expires_at or "Never",
         link(grant, str(grant.pk)[-12:]),
@@ -108,18 +93,18 @@ def money_back(grant: Grant) -> str:
 def _untouched_row(bundle: int, lapses_at: datetime) -> list[Any]:
     kind = label(Grant.Kind.WEEKLY.label, GRANT_LABELS[Grant.Kind.WEEKLY])
     waiting = "Written down with its first use"
-    return [kind, _number(bundle), _number(bundle), waiting, lapses_at, None]
+    return [kind, number(bundle), number(bundle), waiting, lapses_at, None]
 
 
 def _spend_row(spend: Spend) -> list[Any]:
     return [
         spend.created_at,
         link(spend, spend.action.code),
-        _number(spend.quantity),
+        number(spend.quantity),
         _kept(spend),
         label(spend.get_status_display(), SPEND_LABELS.get(spend.status, "")),
         spend.reference,
-        _number(spend.balance_after),
+        number(spend.balance_after),
     ]
 
 
@@ -133,8 +118,8 @@ def _entry_row(entry: Entry) -> list[Any]:
         link(entry, str(entry.seq)),
         entry.created_at,
         entry.get_kind_display(),
-        _number(entry.credits, "+"),
-        _number(entry.remaining_after),
+        number(entry.credits, "+"),
+        number(entry.remaining_after),
         _kind(entry.grant),
         why(entry),
     ]
