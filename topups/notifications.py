@@ -1,5 +1,6 @@
 """What buyers and staff are told by email. Each goes out once, after the commit it tells of."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,6 @@ from django.conf import settings
 from django.urls import reverse
 
 from credits import mail
-from credits.counting import counted
 from topups.models import Dispute, PaymentRefund, Purchase, StripeEvent
 from topups.money import format_amount
 
@@ -17,30 +17,49 @@ ALERT_AFTER = 5
 
 def receipt(purchase: Purchase, *, now: datetime) -> None:
     """Thank for a payment that arrived."""
-    amounts = {"discount": purchase.discount_minor, "tax": purchase.tax_minor}
     _tell(
         purchase,
         f"receipt-{purchase.pk}",
         "receipt",
         now,
         paid=purchase.paid,
-        price=purchase.price,
-        paid_at=f"{now:%B} {now.day}, {now:%Y}",
-        **{
-            name: format_amount(amount, purchase.currency) if amount else ""
-            for name, amount in amounts.items()
-        },
+        is_free=not purchase.paid_minor,
+        facts=[
+            ("For", purchase.organization.name),
+            ("Date", f"{now:%B} {now.day}, {now:%Y}"),
+            *_calculation(purchase),
+        ],
     )
+
+
+def _calculation(purchase: Purchase) -> Iterator[tuple[str, str]]:
+    """How the price became what was paid, line by line."""
+    yield "Price", purchase.price
+    if purchase.discount_minor:
+        yield "Discount", f"-{format_amount(purchase.discount_minor, purchase.currency)}"
+    if purchase.tax_minor:
+        yield "Tax", format_amount(purchase.tax_minor, purchase.currency)
+    yield "Total", purchase.paid
 
 
 def payment_failed(purchase: Purchase, *, now: datetime) -> None:
     """Tell that the bank refused a payment that was waited for."""
-    _tell(purchase, f"payment-failed-{purchase.pk}", "payment_failed", now, price=purchase.price)
+    facts = [("For", purchase.organization.name), ("Price", purchase.price)]
+    _tell(purchase, f"payment-failed-{purchase.pk}", "payment_failed", now, facts=facts)
 
 
 def refund_made(refund: PaymentRefund, *, now: datetime) -> None:
-    """Tell that money is on its way back."""
-    _tell(refund.purchase, f"refund-{refund.pk}", "refund_made", now, amount=refund.amount)
+    """Tell that money is on its way back; how many credits were used is not told."""
+    purchase = refund.purchase
+    _tell(
+        purchase,
+        f"refund-{refund.pk}",
+        "refund_made",
+        now,
+        amount=refund.amount,
+        paid=purchase.paid,
+        is_all=refund.amount_minor == purchase.paid_minor,
+    )
 
 
 def alert_failed_refund(refund: PaymentRefund, *, now: datetime) -> None:
@@ -93,7 +112,7 @@ def _tell(purchase: Purchase, key: str, template: str, now: datetime, **context:
         template=template,
         context={
             "organization": purchase.organization.name,
-            "credits": counted(purchase.credits),
+            "credits": purchase.credits,
             "purchases_url": settings.BASE_URL + reverse("purchases"),
             "top_up_url": settings.BASE_URL + reverse("top-up"),
             **context,

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -18,13 +19,18 @@ from django.views.decorators.http import require_GET, require_http_methods
 from credits import ledger
 from credits.models import Organization, User
 from credits.views import SignedInRequest
-from topups import checkout, fulfillment, gateway
+from topups import billing, checkout, fulfillment, gateway
 from topups.forms import TopUpForm, offers
 from topups.models import Price, Purchase
+from topups.standing import Standing
 
 logger = logging.getLogger(__name__)
 
 PURCHASES_PER_PAGE = 50
+CLOSED = "This checkout is closed. Below is what became of it."
+UNCONFIRMED = (
+    "We could not confirm this payment. We have been told and look into it: please don't pay again."
+)
 
 
 @login_required
@@ -37,22 +43,22 @@ def top_up(request: SignedInRequest) -> HttpResponseBase:
         return render(request, "topups/no_organization.html")
     now = timezone.now()
     if form.is_valid():
-        chosen = form.cleaned_data
+        price, organization = form.cleaned_data["price"], form.cleaned_data["organization"]
         return _to_stripe(
-            request,
-            lambda: checkout.start(chosen["price"], chosen["organization"], request.user, now=now),
+            request, lambda: checkout.start(price, organization, request.user, now=now)
         )
     organization = _shown_organization(request, form)
     prices = list(offers(organization))
     context = {
         "form": form,
         "organization": organization,
+        "currency": billing.currency_of(organization),
         "prices": prices,
         "best_value": _best_value(prices),
         "balance": ledger.balance(organization, now=now) if organization.show_balance else None,
         "next_refill_at": ledger.next_refill_at(now),
         "automatic_tax": settings.STRIPE_AUTOMATIC_TAX,
-        "open_purchases": _open_purchases(organization, now),
+        "open_purchases": _open_purchases(organization, request.user, now),
     }
     return render(request, "topups/top_up.html", context, status=400 if form.errors else 200)
 
@@ -75,23 +81,33 @@ def _best_value(prices: list[Price]) -> Price | None:
     return min(prices, key=lambda price: price.amount_minor / price.plan.credits)
 
 
-def _open_purchases(organization: Organization, now: datetime) -> QuerySet[Purchase]:
-    """Checkouts that were left and can still be paid."""
-    return organization.purchases.filter(
-        status=Purchase.Status.PENDING, created_at__gt=now - checkout.SESSION_LIFETIME
-    )
+def _open_purchases(organization: Organization, buyer: User, now: datetime) -> list[Purchase]:
+    """Checkouts the buyer left that can still be paid."""
+    pending = organization.purchases.filter(buyer=buyer, status=Purchase.Status.PENDING)
+    return [purchase for purchase in pending if Standing(purchase, now).can_be_paid]
 
 
-def _to_stripe(request: HttpRequest, find_page: Callable[[], str | None]) -> HttpResponseBase:
-    """Send the customer on to where they pay, or say kindly that it cannot be done now."""
+def _to_stripe(
+    request: HttpRequest, find_page: Callable[[], str | None], otherwise: str = CLOSED
+) -> HttpResponseBase:
+    """Send the customer on to a page at Stripe, or say kindly why not.
+
+    Where there is no such page, the list of purchases opens, and `otherwise` says why.
+    """
     try:
-        return redirect(find_page() or "purchases")
+        if page := find_page():
+            return redirect(page)
+        messages.info(request, otherwise)
     except gateway.PaymentServiceRefused:
-        logger.exception("Stripe refuses a checkout")
+        logger.exception("Stripe refuses a request of a customer")
         return render(request, "topups/refused.html", status=502)
-    except (gateway.PaymentServiceUnavailable, fulfillment.Unfulfillable):
-        logger.exception("A checkout could not be opened")
+    except gateway.PaymentServiceUnavailable:
+        logger.exception("Stripe is unavailable to a customer")
         return render(request, "topups/unavailable.html", status=503)
+    except fulfillment.Unfulfillable:
+        logger.exception("A payment cannot be confirmed")
+        messages.error(request, UNCONFIRMED)
+    return redirect("purchases")
 
 
 @login_required
@@ -104,19 +120,33 @@ def top_up_return(request: SignedInRequest) -> HttpResponse:
         # PostgreSQL takes no NUL.
         stripe_session_id=request.GET.get("session_id", "").replace("\0", ""),
     )
+    now = timezone.now()
     try:
-        purchase = checkout.check(purchase, now=timezone.now())
+        purchase = checkout.check(purchase, now=now)
     except (gateway.GatewayError, fulfillment.Unfulfillable):
         # The page tells what we know; the webhook and the sweep go on trying.
         logger.exception("Purchase %s could not be confirmed", purchase.pk)
-    return render(request, "topups/return.html", {"purchase": purchase})
+    context = {"purchase": purchase, "standing": Standing(purchase, now)}
+    return render(request, "topups/return.html", context)
+
+
+@login_required
+@never_cache
+@require_GET
+def top_up_canceled(request: SignedInRequest, purchase_id: UUID) -> HttpResponseBase:
+    """Where Stripe sends a customer who went back; nothing happened, so nothing is done."""
+    purchase = get_object_or_404(_purchases(request.user), pk=purchase_id)
+    standing = Standing(purchase, timezone.now())
+    if not standing.can_be_paid:
+        return redirect("purchases")
+    return render(request, "topups/canceled.html", {"purchase": purchase})
 
 
 @login_required
 @never_cache
 @require_GET
 def resume(request: SignedInRequest, purchase_id: UUID) -> HttpResponseBase:
-    """Go on with a checkout that was left; the list of purchases where it is too late."""
+    """Go on with a checkout that was left."""
     purchase = get_object_or_404(_purchases(request.user), pk=purchase_id)
     return _to_stripe(request, lambda: checkout.resume(purchase, now=timezone.now()))
 
@@ -129,21 +159,19 @@ def document(request: SignedInRequest, purchase_id: UUID, kind: str) -> HttpResp
     purchase = get_object_or_404(
         _purchases(request.user), pk=purchase_id, status=Purchase.Status.PAID
     )
-    return _to_stripe(request, lambda: _document_url(purchase, kind))
+    return _to_stripe(
+        request, lambda: _document_url(purchase, kind), f"There is no {kind} for this purchase."
+    )
 
 
-def _document_url(purchase: Purchase, kind: str) -> str:
+def _document_url(purchase: Purchase, kind: str) -> str | None:
     assert purchase.stripe_session_id is not None
-    url: str | None = getattr(gateway.find_documents(purchase.stripe_session_id), kind)
-    if url is None:
-        raise Http404
+    try:
+        url: str | None = getattr(gateway.find_documents(purchase.stripe_session_id), kind)
+    except gateway.PaymentServiceRefused:
+        logger.exception("Stripe does not know the session of purchase %s", purchase.pk)
+        return None
     return url
-
-
-@require_GET
-def top_up_canceled(request: HttpRequest, purchase_id: UUID | None = None) -> HttpResponse:
-    """Where Stripe sends a customer who went back; nothing happened, so nothing is done."""
-    return render(request, "topups/canceled.html", {"purchase_id": purchase_id})
 
 
 @login_required
@@ -152,7 +180,9 @@ def top_up_canceled(request: HttpRequest, purchase_id: UUID | None = None) -> Ht
 def purchases(request: SignedInRequest) -> HttpResponse:
     """The purchases of the user's organizations, newest first."""
     page = Paginator(_purchases(request.user), PURCHASES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "topups/purchases.html", {"page": page})
+    now = timezone.now()
+    standings = [Standing(purchase, now) for purchase in page]
+    return render(request, "topups/purchases.html", {"page": page, "standings": standings})
 
 
 def _purchases(user: User) -> QuerySet[Purchase]:

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from credits.models import Grant, Organization, User
 from topups.models import Plan, Purchase
+from topups.sandbox import sessions
+from topups.sandbox.models import Session
 
 
 class Customer(Client):
@@ -32,6 +34,12 @@ class Customer(Client):
         paid = self.post(page, {"card_number": card})
         assert paid.status_code == 302, paid.content.decode()
         return paid.headers["Location"]
+
+    def debit(self, plan: Plan) -> Session:
+        """Choose a plan and have the bank asked for the money; the session that waits for it."""
+        self.choose(plan)
+        session = Session.objects.latest("created_at")
+        return sessions.pay_by_bank(session.pk, now=timezone.now())
 
 
 def make_purchase(customer: Customer, plan: Plan, **fields: Any) -> Purchase:
