@@ -43,5 +43,10 @@ def emit(event_type: str, about: dict[str, Any], *, now: datetime) -> None:
         "type": event_type,
     }
     Event.objects.create(pk=event_id, payload=payload, created_at=now)
+    send(event_id)
+
+
+def send(event_id: str, *, again: bool = False) -> None:
+    """Have an event delivered once all is committed; `again` even if it has arrived before."""
     # Robust: as at Stripe, a payment is a payment also when its event cannot be sent.
-    transaction.on_commit(partial(tasks.deliver.delay, event_id), robust=True)
+    transaction.on_commit(partial(tasks.deliver.delay, event_id, again=again), robust=True)
