@@ -147,6 +147,22 @@ def test_a_list_goes_newest_first_page_by_page(shop):
         assert refusal(shop.v1.checkout.sessions.list, {"limit": limit}).param == "limit"
 
 
+def test_a_page_ends_in_the_middle_of_an_instant(shop):
+    made = [shop.session().id for _ in range(3)]
+    Session.objects.update(created_at=timezone.now())
+    page = shop.v1.checkout.sessions.list({"limit": 2})
+    assert [session.id for session in page.auto_paging_iter()] == made[::-1]
+
+
+def test_a_list_of_parameters_needs_no_numbers(shop, client):
+    shop.sale()
+    listed = client.get(
+        "/sandbox/v1/checkout/sessions?expand[]=data.payment_intent&expand[]=data.customer",
+        headers={"Authorization": "Bearer sk_test_sandbox"},
+    ).json()
+    assert listed["data"][0]["payment_intent"]["status"] == "succeeded"
+
+
 def test_a_list_has_ten_unless_told_otherwise(shop):
     for _ in range(11):
         shop.session()

@@ -131,7 +131,11 @@ def test_a_chargeback_takes_the_money_and_gives_it_back_when_won(shop):
     assert [moved.amount for moved in found.balance_transactions] == [-600]
     assert shop.charge(payment).disputed
     disputes.respond(opened.pk, now=now())
-    assert told_of("charge.dispute.updated")["status"] == "under_review"
+    reviewed = told_of("charge.dispute.updated")
+    assert (reviewed["status"], reviewed["evidence_details"]["submission_count"]) == (
+        "under_review",
+        1,
+    )
     disputes.win(opened.pk, now=now())
     found = shop.v1.disputes.retrieve(opened.pk)
     assert found.status == "won"

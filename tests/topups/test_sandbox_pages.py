@@ -310,3 +310,13 @@ def test_one_event_goes_out_while_the_others_are_held_back(shop, press, worker):
     press("send-again", id=chosen.pk)
     assert Delivery.objects.get().event == chosen
     assert deliveries.waiting().count() == 1
+
+
+def test_a_queue_that_is_down_breaks_no_page(shop, press, monkeypatch):
+    def down(*args, **kwargs):
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(tasks.deliver, "delay", down)
+    shop.sale()
+    assert "The event is sent again." in press("send-again", id=Event.objects.get().pk)
+    assert "1 event has not arrived yet" in press("hold")

@@ -1,7 +1,6 @@
 """What happens at the sandbox is told to the webhook endpoint."""
 
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -43,5 +42,15 @@ def emit(event_type: str, about: dict[str, Any], *, now: datetime) -> None:
         "type": event_type,
     }
     Event.objects.create(pk=event_id, payload=payload, created_at=now)
-    # Robust: as at Stripe, a payment is a payment also when its event cannot be sent.
-    transaction.on_commit(partial(tasks.deliver.delay, event_id), robust=True)
+    send(event_id)
+
+
+def send(event_id: str, *, again: bool = False) -> None:
+    """Have an event delivered once all is committed; `again` even if it has arrived before."""
+    # Robust: as at Stripe, a payment is a payment also when its event cannot be sent. Django logs
+    # the error by the function's name, which a partial has not.
+    transaction.on_commit(lambda: _queue(event_id, again), robust=True)
+
+
+def _queue(event_id: str, again: bool) -> None:
+    tasks.deliver.delay(event_id, again=again)

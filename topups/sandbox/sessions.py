@@ -264,7 +264,7 @@ def _update_customer(session: Session) -> None:
         customer.name = session.billing_name
     if session.customer_update.get("address") == "auto" and session.country:
         customer.country, customer.postal_code = session.country, session.postal_code
-    customer.save()
+    customer.save(update_fields=("name", "country", "postal_code"))
 
 
 def issue_invoice(session: Session, *, now: datetime) -> None:

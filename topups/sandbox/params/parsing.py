@@ -19,7 +19,7 @@ def parse(form: QueryDict) -> dict[str, Any]:
     Raises Refused for a key that is not of this form or contradicts another.
     """
     root: dict[str, Any] = {}
-    for key, value in form.items():
+    for key, value in _items(form):
         match = _KEY.match(key)
         if not match:
             raise _unknown(key)
@@ -29,6 +29,16 @@ def parse(form: QueryDict) -> dict[str, Any]:
             )
         _put(root, [match[1], *_PART.findall(match[2])], value, key)
     return cast(dict[str, Any], _with_lists(root))
+
+
+def _items(form: QueryDict) -> Iterator[tuple[str, str]]:
+    """All that is given, with `a[]=x&a[]=y` numbered as `a[0]` and `a[1]`."""
+    for key, values in form.lists():
+        if not key.endswith("[]"):
+            yield key, str(values[-1])
+        else:
+            for number, value in enumerate(values):
+                yield f"{key[:-2]}[{number}]", str(value)
 
 
 def check(form: type[serializers.Serializer[Any]], given: dict[str, Any]) -> dict[str, Any]:

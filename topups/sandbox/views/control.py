@@ -19,10 +19,10 @@ from topups.sandbox import (
     customers,
     deliveries,
     disputes,
+    events,
     promotions,
     refunds,
     sessions,
-    tasks,
 )
 from topups.sandbox.errors import Missing, Refused
 from topups.sandbox.forms import ControlForm, PromotionCodeForm
@@ -119,7 +119,7 @@ def _send_again(request: HttpRequest, action: str, now: datetime) -> str:
     event_id = _checked(ControlForm(request.POST))["id"]
     if not Event.objects.filter(pk=event_id).exists():
         raise Missing("event", event_id, param="id")
-    tasks.deliver.delay(event_id, again=True)
+    events.send(event_id, again=True)
     return "The event is sent again."
 
 
@@ -131,7 +131,7 @@ def _hold(request: HttpRequest, action: str, now: datetime) -> str:
 def _release(request: HttpRequest, action: str, now: datetime) -> str:
     waiting = deliveries.release()
     for event_id in waiting:
-        tasks.deliver.delay(event_id)
+        events.send(event_id)
     return f"Events go out again. Sent: {len(waiting)}."
 
 
