@@ -101,18 +101,27 @@ class PurchaseAdmin(ReadOnlyAdmin):
     )
     search_help_text = "Organization, its public id, buyer, purchase id or an id of Stripe's"
     fieldsets = (
-        (None, {"fields": ("id", "organization_link", "buyer", "plan", "shown_credits")}),
-        ("Payment", {"fields": ("shown_status", "money_back", "created_at", "paid_at")}),
-        ("Money", {"fields": ("price", "discount", "tax", "paid", "refundable")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("organization_link", "buyer"),
+                    ("plan", "shown_credits"),
+                    ("shown_status", "money_back"),
+                    ("created_at", "paid_at"),
+                )
+            },
+        ),
+        ("Money", {"fields": (("price", "discount", "tax"), ("paid", "refundable"))}),
         (
             "Stripe",
             {
                 "fields": (
+                    "billing_account",
+                    "id",
                     "stripe_session_id",
                     "stripe_payment_intent_id",
-                    "billing_account",
-                    "next_check_at",
-                    "failed_checks",
+                    ("next_check_at", "failed_checks"),
                     "check_error",
                 )
             },
