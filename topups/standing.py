@@ -21,7 +21,7 @@ _UNPAID = {
     Purchase.Status.PENDING: State("Waiting for your payment", "warning"),
     Purchase.Status.EXPIRED: State("Not completed", detail="Nothing was charged."),
     Purchase.Status.PROCESSING: State(
-        "We're waiting for your bank", "warning", "Your credits come by themselves."
+        "We’re waiting for your bank", "warning", "Your credits come by themselves."
     ),
     Purchase.Status.FAILED: State(
         "Your bank declined the payment", "error", "Nothing was charged."
