@@ -21,11 +21,9 @@ _UNPAID = {
     Purchase.Status.PENDING: State("Waiting for your payment", "warning"),
     Purchase.Status.EXPIRED: State("Not completed", detail="Nothing was charged."),
     Purchase.Status.PROCESSING: State(
-        "We're waiting for your bank", "warning", "Your credits come by themselves."
+        "We’re waiting for your bank", "warning", "Your credits come by themselves."
     ),
-    Purchase.Status.FAILED: State(
-        "Your bank declined the payment", "error", "Nothing was charged."
-    ),
+    Purchase.Status.FAILED: State("Declined by your bank", "error", "Nothing was charged."),
 }
 # Its checkout is over, and what became of it is still to be heard.
 _UNCONFIRMED = State("Not confirmed yet", "warning", "We are asking our payment service.")

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 PURCHASES_PER_PAGE = 50
 CLOSED = "This checkout is closed. Below is what became of it."
 UNCONFIRMED = (
-    "We could not confirm this payment. We have been told and look into it: please don't pay again."
+    "We could not confirm this payment. We have been told and look into it: please don’t pay again."
 )
 
 

@@ -1,6 +1,8 @@
 """What the tests of buying share: a customer, purchases, and events as Stripe signs them."""
 
+import html
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -99,3 +101,17 @@ def bought_credits(organization: Organization) -> list[int]:
     """The credits of each grant that was bought."""
     grants = Grant.objects.filter(organization=organization, kind=Grant.Kind.TOP_UP)
     return list(grants.values_list("remaining", flat=True))
+
+
+def text(response) -> str:
+    """What a reader sees, on one line."""
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()))
+
+
+def link(page, words: str) -> str:
+    """Where the link of these words leads; fails when there is none."""
+    return re.search(rf'href="([^"]*)"[^>]*>{words}<', page.text)[1]
+
+
+def plan_of(credits: int) -> Plan:
+    return Plan.objects.get(credits=credits)

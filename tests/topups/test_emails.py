@@ -1,19 +1,16 @@
 """Emails to buyers and staff: right in text and HTML, sent after the commit, once."""
 
 import re
-import smtplib
 from datetime import timedelta
 from email import message_from_string
 from email.policy import default as email_policy
 
 import pytest
-from django.core.mail.backends.locmem import EmailBackend
 from django.db import transaction
 from django.utils import timezone
 
 from credits import mail, tasks
 from credits.models import Email, Organization, Wording
-from tests.concurrency.threads import at_once
 from topups import fulfillment, gateway, notifications, refunds
 from topups import tasks as topup_tasks
 from topups.models import Purchase
@@ -198,16 +195,6 @@ def test_staff_are_told_what_needs_them(customer, plan, mailoutbox, settings):
         assert "&lt;b&gt;Fern&lt;/b&gt; &amp; " in html_of(message)
 
 
-def test_an_alert_links_to_where_staff_look(db, mailoutbox, settings):
-    settings.ALERT_EMAILS = ["pay@example.com"]
-    address = "https://credits.test/admin/topups/purchase/1/change/"
-    mail.alert("k", "It fails", f"Line <1>\nSee {address}", now=timezone.now())
-    message = send(mailoutbox)
-    assert f"Line <1>\nSee {address}\n" in message.body
-    assert "Line &lt;1&gt;<br>See" in html_of(message)
-    assert f'href="{address}"' in html_of(message)
-
-
 def test_emails_stand_alone_and_leave_light_and_dark_to_the_reader(
     customer, plan, mailoutbox, settings
 ):
@@ -299,90 +286,6 @@ def test_webhooks_returns_and_sweeps_together_send_one_receipt(customer, plan, m
     assert [message.subject for message in mailoutbox] == ["Your receipt: 500 credits"]
 
 
-def test_two_senders_at_once_send_one(committed_db, mailoutbox):
-    now = timezone.now()
-    for number in range(10):
-        queue_alert(f"alert-{number}", now)
-    assert at_once(lambda _: mail.send_due(now=now), range(4)) == [None] * 4
-    assert len(mailoutbox) == 10
-    assert len({message.extra_headers["Message-ID"] for message in mailoutbox}) == 10
-    assert not Email.objects.filter(sent_at=None).exists()
-
-
-def test_an_email_whose_sender_died_goes_out_after_a_while(db, mailoutbox, monkeypatch):
-    now = timezone.now()
-    queue_alert("alert", now)
-    with monkeypatch.context() as patch:
-        patch.setattr(EmailBackend, "send_messages", killed)
-        with pytest.raises(KeyboardInterrupt):
-            mail.send_due(now=now)
-    mail.send_due(now=now + timedelta(minutes=4))
-    assert mailoutbox == []  # It may still be at work.
-    mail.send_due(now=now + timedelta(minutes=5))
-    mail.send_due(now=now + timedelta(days=1))
-    assert len(mailoutbox) == 1
-    assert Email.objects.get().attempts == 2
-
-
-def killed(*_) -> None:
-    raise KeyboardInterrupt
-
-
-def test_a_sender_that_dies_after_sending_leaves_mailboxes_able_to_tell(
-    db, mailoutbox, monkeypatch
-):
-    now = timezone.now()
-    queue_alert("alert", now)
-    deliver = EmailBackend.send_messages
-
-    def deliver_and_die(self, messages) -> None:
-        deliver(self, messages)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(EmailBackend, "send_messages", deliver_and_die)
-        with pytest.raises(KeyboardInterrupt):
-            mail.send_due(now=now)
-    mail.send_due(now=now + timedelta(minutes=5))
-    first, second = (message.extra_headers["Message-ID"] for message in mailoutbox)
-    assert first == second
-
-
-def test_a_mail_server_that_fails_is_tried_again_later_and_later(db, mailoutbox, monkeypatch):
-    now = timezone.now()
-    queue_alert("alert", now)
-    waits = []
-    with monkeypatch.context() as patch:
-        patch.setattr(EmailBackend, "send_messages", refused)
-        for _ in range(9):
-            mail.send_due(now=now)
-            email = Email.objects.get()
-            waits.append((email.next_attempt_at - now) / timedelta(minutes=1))
-            assert email.sent_at is None
-            assert email.error == "SMTPServerDisconnected: The server is busy."
-            now = email.next_attempt_at
-    assert waits == [5, 10, 20, 40, 80, 160, 320, 360, 360]
-    mail.send_due(now=now - timedelta(seconds=1))
-    assert mailoutbox == []
-    mail.send_due(now=now)
-    email = Email.objects.get()
-    assert len(mailoutbox) == 1
-    assert (email.sent_at, email.error, email.next_attempt_at) == (now, "", None)
-
-
-def refused(*_) -> None:
-    raise smtplib.SMTPServerDisconnected("The server is busy.")
-
-
-def test_an_email_that_fails_does_not_stop_the_others(db, mailoutbox):
-    now = timezone.now()
-    mail.queue("broken", to="a@example.com", template="no-such-template", now=now)
-    queue_alert("alert", now)
-    mail.send_due(now=now)
-    assert [message.to for message in mailoutbox] == [["pay@example.com"]]
-    assert "TemplateDoesNotExist" in Email.objects.get(key="broken").error
-
-
 def test_what_staff_decide_is_told_when_stripe_has_done_it(
     customer, plan, admin, mailoutbox, settings
 ):
@@ -406,8 +309,3 @@ def test_what_staff_decide_is_told_when_stripe_has_done_it(
     refunds.send_due(now=timezone.now() + timedelta(minutes=5))
     refunds.send_due(now=timezone.now() + timedelta(minutes=50))
     assert send(mailoutbox).subject == "Your refund is on its way"
-
-
-def queue_alert(key: str, now) -> None:
-    context = {"subject": "It fails", "text": "Look."}
-    mail.queue(key, to="pay@example.com", template="alert", context=context, now=now)

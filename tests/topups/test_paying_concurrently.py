@@ -5,14 +5,16 @@ import urllib.request
 from urllib.error import HTTPError
 
 import pytest
-from buying import bought_credits, event_about, signed
+from buying import Customer, bought_credits, event_about, signed
 
 from credits.models import Entry, Grant
 from tests.concurrency.threads import at_once
 from topups.models import Purchase, StripeEvent
+from topups.sandbox.models import Customer as StripeCustomer
 from topups.sandbox.models import Session
 
 DELIVERIES = 10
+CLICKS = 5
 
 
 @pytest.fixture
@@ -44,6 +46,14 @@ def test_ten_different_events_about_one_payment_give_one_grant(site, customer, p
     assert at_once(lambda call: call(), calls) == [200] * DELIVERIES
     assert_granted_once(customer)
     assert StripeEvent.objects.filter(status="processed").count() == DELIVERIES
+
+
+def test_five_clicks_at_once_make_one_checkout(customer, plan):
+    windows = [Customer(customer.user, customer.organization) for _ in range(CLICKS)]
+    answers = at_once(lambda window: window.choose(plan), windows)
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert Purchase.objects.count() == Session.objects.count() == 1
+    assert StripeCustomer.objects.count() == 1
 
 
 def test_ten_that_create_one_session_get_the_same(site):
