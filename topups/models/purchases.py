@@ -104,6 +104,7 @@ class Purchase(models.Model):
                 name="purchases_to_check",
             ),
             models.Index(fields=("organization", "-created_at"), name="purchases_by_organization"),
+            models.Index(fields=("-created_at", "-id"), name="purchases_by_time"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="purchases_are_never_deleted", operation=pgtrigger.Delete),
