@@ -122,9 +122,8 @@ def send_due(*, now: datetime) -> None:
 
 
 def _done_before(refund: PaymentRefund) -> gateway.Refund | None:
-    """The refund if Stripe made it although we never heard so: it forgets our keys after a day."""
-    payment = refund.purchase.stripe_payment_intent_id
-    found = gateway.list_refunds(payment_intent=payment) if refund.attempts else ()
+    """The refund if Stripe made it and we never heard so: it forgets our keys after a day."""
+    found = gateway.list_refunds(payment_intent=refund.purchase.stripe_payment_intent_id)
     return next((fact for fact in found if fact.request_id == refund.pk), None)
 
 

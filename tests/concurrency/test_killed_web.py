@@ -12,18 +12,18 @@ from django.utils import timezone
 
 from credits import ledger
 from credits.ledger import audit
-from credits.models import Email, Entry, Membership, Organization, User
+from credits.models import Clawback, Email, Entry, Membership, Organization, User
 from tests.concurrency.conftest import serving
 from tests.topups.buying import signed
 from topups import tasks
-from topups.models import Plan, Purchase, StripeEvent
+from topups.models import PaymentRefund, Plan, Purchase, StripeEvent
 from topups.sandbox import models, sessions
 
 GOOD_CARD = "4242 4242 4242 4242"
 
 
-class Buyer:
-    """A signed-in customer, who may meet any server of the same database."""
+class Visitor:
+    """Somebody signed in, who may meet any server of the same database."""
 
     def __init__(self, organization: Organization, **fields: bool) -> None:
         self.user = User.objects.create_user(f"{len(fields)}@example.com", **fields)
@@ -57,8 +57,8 @@ def organization(site) -> Organization:
 
 
 @pytest.fixture
-def buyer(organization) -> Buyer:
-    return Buyer(organization)
+def buyer(organization) -> Visitor:
+    return Visitor(organization)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def dying(site: str, place: str, moment: str) -> Iterator[str]:
         yield url
 
 
-def buy(site: str, buyer: Buyer, plan: Plan) -> models.Session:
+def buy(site: str, buyer: Visitor, plan: Plan) -> models.Session:
     """Choose and pay; nothing is told to our side yet."""
     assert buyer.post(f"{site}/top-up/", {"plan": str(plan.pk)}).status_code == 302
     return sessions.pay(models.Session.objects.get().pk, GOOD_CARD, now=timezone.now())
@@ -168,3 +168,60 @@ def test_killed_on_the_return_page_after_stripe_said_paid(site, organization, bu
     tasks.sweep()
     assert "500 credits added" in buyer.get(f"{site}/top-up/return/?session_id={session.pk}").text
     assert_sold_once(organization)
+
+
+@pytest.fixture
+def sold(site, buyer, plan) -> Purchase:
+    """A purchase that is paid and granted."""
+    buy(site, buyer, plan)
+    assert deliver_event(site) == 200
+    return Purchase.objects.get()
+
+
+@pytest.fixture
+def staff(organization) -> Visitor:
+    return Visitor(organization, is_staff=True, is_superuser=True)
+
+
+def die_refunding(site: str, staff: Visitor, purchase: Purchase, moment: str) -> None:
+    with (
+        dying(site, "topups.gateway.create_refund", moment) as web,
+        pytest.raises(requests.ConnectionError),
+    ):
+        staff.post(
+            f"{web}/admin/topups/purchase/{purchase.pk}/refund/",
+            {"amount": "4.00", "reason": "Bought too much", "confirmed": "1"},
+        )
+    assert PaymentRefund.objects.get().status == PaymentRefund.Status.REQUESTED
+    assert ledger.balance(purchase.organization, now=timezone.now()).total == 300
+
+
+def assert_refunded_once(purchase: Purchase) -> None:
+    assert PaymentRefund.objects.get().status == PaymentRefund.Status.SUCCEEDED
+    assert models.Refund.objects.get().amount == 4_00
+    assert ledger.balance(purchase.organization, now=timezone.now()).total == 300
+    assert Clawback.objects.get().revoked_credits == 200
+    assert Email.objects.filter(template="refund_made").count() == 1
+    assert list(audit.findings()) == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["at once", "a day later"])
+def test_killed_around_stripes_refund_the_sweep_finishes_it(
+    site, staff, sold, moment, is_forgotten
+):
+    die_refunding(site, staff, sold, moment)
+    if is_forgotten:  # Stripe keeps idempotency keys for a day.
+        models.IdempotencyKey.objects.all().delete()
+    for _ in range(2):
+        PaymentRefund.objects.filter(status="requested").update(next_attempt_at=timezone.now())
+        tasks.sweep()
+    assert_refunded_once(sold)
+
+
+def test_killed_after_stripes_refund_its_event_finishes_it(site, staff, sold):
+    die_refunding(site, staff, sold, "after")
+    assert [deliver_event(site) for _ in range(2)] == [200, 200]
+    tasks.sweep()
+    call_command("reconcile_stripe", verbosity=0)
+    assert_refunded_once(sold)
