@@ -24,6 +24,16 @@ def test_an_alert_links_to_where_staff_look(db, mailoutbox, settings):
     assert f'href="{address}"' in html
 
 
+def test_what_is_told_twice_is_sent_once(db, mailoutbox):
+    now = timezone.now()
+    queue_alert("alert", now)
+    queue_alert("alert", now)
+    mail.send_due(now=now)
+    queue_alert("alert", now)
+    mail.send_due(now=now + timedelta(days=1))
+    assert len(mailoutbox) == 1
+
+
 def test_two_senders_at_once_send_one(committed_db, mailoutbox):
     now = timezone.now()
     for number in range(10):
