@@ -119,12 +119,19 @@ class ModelAdmin(UnfoldModelAdmin):
         return TemplateResponse(request, template, context)
 
     def confirmation(
-        self, request: HttpRequest, obj: Model, *, title: str, text: str, button: str
+        self,
+        request: HttpRequest,
+        obj: Model,
+        *,
+        title: str,
+        text: str,
+        button: str,
+        variant: str = "danger",
     ) -> TemplateResponse | None:
         """The page that asks before something is done, or None once it was answered by POST."""
         if request.method == "POST":
             return None
-        words = {"title": title, "text": text, "button": button}
+        words = {"title": title, "text": text, "button": button, "variant": variant}
         return self.page(request, "admin/credits/confirmation.html", obj, **words)
 
     def done(self, request: HttpRequest, obj: Model, what: str) -> HttpResponseRedirect:

@@ -3,6 +3,7 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin as django_admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
@@ -11,7 +12,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from credits import ledger
 from credits.access import create_key
 from credits.models import Membership, Spend
-from topups.models import Plan, Purchase, StripeEvent
+from tests.topups.sold import dispute, give_back, sell
+from topups.models import BillingAccount, Reconciliation, StripeEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -26,17 +28,11 @@ def everything(admin, organization):
     spend = ledger.spend(organization, "alt-text.generate", now=now)
     ledger.refund(Spend.objects.get(pk=spend.id), now=now)
     IntervalSchedule.objects.create(every=1, period="hours")
-    plan = Plan.objects.first()
-    Purchase.objects.create(
-        organization=organization,
-        buyer=admin.user,
-        plan=plan,
-        credits=plan.credits,
-        amount_minor=plan.amount_minor,
-        currency=plan.currency,
-        created_at=now,
-        next_check_at=now,
-    )
+    purchase = sell(organization)
+    give_back(purchase, 1_00)
+    dispute(purchase, 1_00)
+    BillingAccount.objects.create(organization=organization)
+    Reconciliation.objects.create(since=now, started_at=now, finished_at=now)
     StripeEvent.objects.create(
         event_id="evt_1",
         type="checkout.session.completed",
@@ -58,8 +54,8 @@ def test_every_page_of_every_model_answers(admin, everything, label):
     row = model.objects.order_by("pk").first()
     assert row is not None
     assert admin.get(url, follow=True).status_code == 200
-    assert admin.get(f"{url}{row.pk}/change/").status_code == 200
-    assert admin.get(f"{url}{row.pk}/history/").status_code == 200
+    assert admin.get(f"{url}{quote(row.pk)}/change/").status_code == 200
+    assert admin.get(f"{url}{quote(row.pk)}/history/").status_code == 200
     assert admin.get(url, {"q": "zzz"}, follow=True).status_code == 200
     can_add = django_admin.site._registry[model].has_add_permission(
         admin.get(url, follow=True).wsgi_request

@@ -93,6 +93,7 @@ class PaymentRefundAdmin(MoneyBackAdmin):
             title=f"Ask Stripe again for the refund of {refund.amount}?",
             text="However often Stripe is asked, it gives the money back once.",
             button="Try again now",
+            variant="primary",
         )
         return question or self._send(request, refund)
 

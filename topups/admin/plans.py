@@ -86,7 +86,7 @@ class BillingAccountAdmin(ModelAdmin):
         "email__iexact",
     )
     search_help_text = "Organization, its public id, Stripe customer id or email address"
-    ordering = ("-organization",)
+    ordering = ("-pk",)
     autocomplete_fields = ("organization",)
     told = ("stripe_customer_id", "email")
 

@@ -203,6 +203,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
             text="Stripe is asked how this payment stands. If it is paid, its credits are given; "
             "nothing is charged.",
             button="Check now",
+            variant="primary",
         )
         return question or self._check(request, purchase)
 

@@ -66,6 +66,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
             text="It is handled now instead of at its next attempt. However often it is handled, "
             "it counts once.",
             button="Retry",
+            variant="primary",
         )
         return question or self._retry_one(request, event)
 
@@ -136,7 +137,8 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     @admin.display(description="outcome", ordering="finished_at")
     def outcome(self, run: Reconciliation) -> str:
         if run.finished_at is None:
-            return label("Broke off", "danger")
+            # One without a failure is still under way, or its process was killed.
+            return label("Broke off", "danger") if run.failures else label("Unfinished", "warning")
         return label("With failures", "warning") if run.failures else label("Finished", "success")
 
     @admin.display(description="repaired")
