@@ -53,9 +53,8 @@ def resume(purchase: Purchase, *, now: datetime) -> str | None:
     if purchase.status != Purchase.Status.PENDING:
         return None
     if purchase.stripe_session_id is not None:
-        session = gateway.retrieve_checkout_session(purchase.stripe_session_id)
-        fulfillment.fulfill(purchase.pk, session, now=now)
-        return session.url if session.state == gateway.PaymentState.OPEN else None
+        session = _look_up(purchase, purchase.stripe_session_id, now)
+        return session.url if session and session.state == gateway.PaymentState.OPEN else None
     if now - purchase.created_at >= SESSION_LIFETIME:
         _expire(purchase)
         return None
@@ -117,24 +116,41 @@ def _open_purchase(
 def check(purchase: Purchase, *, now: datetime) -> Purchase:
     """Ask Stripe how a purchase's session stands and bring the purchase there.
 
-    A purchase that never got a session expires when it is a day old. Raises
+    A purchase that never got a session expires when it is a day old, and one whose session Stripe
+    does not know at once. Raises
     `gateway.GatewayError` or `fulfillment.Unfulfillable`.
     """
     if purchase.is_decided:
         return purchase
     if purchase.stripe_session_id is not None:
-        session = gateway.retrieve_checkout_session(purchase.stripe_session_id)
-        fulfillment.fulfill(purchase.pk, session, now=now)
+        _look_up(purchase, purchase.stripe_session_id, now)
     elif now - purchase.created_at >= SESSION_LIFETIME:
         _expire(purchase)
     purchase.refresh_from_db()
     return purchase
 
 
+def _look_up(purchase: Purchase, session_id: str, now: datetime) -> gateway.CheckoutSession | None:
+    """The session, after its purchase was brought to where it stands; None when it is unknown.
+
+    Stripe does not know it when our key is of another account now: it cannot be paid here any more.
+    """
+    try:
+        session = gateway.retrieve_checkout_session(session_id)
+    except gateway.UnknownSession:
+        logger.exception("The session of purchase %s is gone", purchase.pk)
+        _expire(purchase)
+        return None
+    fulfillment.fulfill(purchase.pk, session, now=now)
+    return session
+
+
 def _expire(purchase: Purchase) -> None:
-    """End a purchase that has no session, unless one was heard of meanwhile."""
+    """End a purchase that cannot be paid, unless a session was heard of meanwhile."""
     Purchase.objects.filter(
-        pk=purchase.pk, status=Purchase.Status.PENDING, stripe_session_id=None
+        pk=purchase.pk,
+        status=Purchase.Status.PENDING,
+        stripe_session_id=purchase.stripe_session_id,
     ).update(status=Purchase.Status.EXPIRED, next_check_at=None)
 
 

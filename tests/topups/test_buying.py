@@ -227,11 +227,36 @@ def test_the_sweep_expires_what_was_never_paid(customer, plan):
 
 def test_one_purchase_that_fails_does_not_stop_the_sweep(customer, plan):
     customer.choose(plan)
-    Session.objects.all().delete()
+    Session.objects.update(metadata={})
     customer.buy(plan_of(2_000))
     make_due()
     tasks.sweep()
     assert bought_credits(customer.organization) == [2_000]
+    failed = Purchase.objects.get(plan=plan)
+    assert failed.failed_checks == 1
+    assert failed.check_error.startswith("ForeignSession")
+
+
+def test_a_purchase_that_cannot_be_checked_is_told_to_staff_once(customer, plan, settings):
+    settings.ALERT_EMAILS = ["billing@example.com"]
+    customer.choose(plan)
+    Session.objects.update(metadata={})
+    for tries in range(1, 8):
+        make_due()
+        tasks.sweep()
+        assert Email.objects.filter(template="alert").count() == (tries >= 5)
+
+
+@pytest.mark.parametrize("sweeps", [True, False])
+def test_a_checkout_stripe_no_longer_knows_makes_room_for_a_new_one(customer, plan, sweeps):
+    customer.choose(plan)
+    Session.objects.all().delete()  # As with the key of another account.
+    if sweeps:
+        make_due()
+        tasks.sweep()
+        assert Purchase.objects.get().status == Purchase.Status.EXPIRED
+    customer.get(customer.buy(plan))
+    assert bought_credits(customer.organization) == [500]
 
 
 def test_somebody_elses_purchase_is_not_there(customer, plan, make_customer):

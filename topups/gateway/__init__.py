@@ -19,6 +19,7 @@ from topups.gateway.client import (
     PaymentServiceRefused,
     PaymentServiceUnavailable,
     UnknownCustomer,
+    UnknownSession,
 )
 from topups.gateway.customers import change_email, create_customer
 from topups.gateway.money_back import (
@@ -49,6 +50,7 @@ __all__ = [
     "PaymentState",
     "Refund",
     "UnknownCustomer",
+    "UnknownSession",
     "WebhookEvent",
     "change_email",
     "create_checkout_session",

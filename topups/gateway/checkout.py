@@ -117,7 +117,7 @@ def create_checkout_session(
 def retrieve_checkout_session(session_id: str) -> CheckoutSession:
     """Ask Stripe how a session stands.
 
-    Raises `PaymentServiceUnavailable` or `PaymentServiceRefused`.
+    Raises `PaymentServiceUnavailable`, `UnknownSession` or another `PaymentServiceRefused`.
     """
     with gateway_errors():
         session = client().v1.checkout.sessions.retrieve(session_id, {"expand": ["payment_intent"]})

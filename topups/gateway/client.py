@@ -37,6 +37,13 @@ class UnknownCustomer(PaymentServiceRefused):
     """Stripe has no customer of this id (any more)."""
 
 
+class UnknownSession(PaymentServiceRefused):
+    """Stripe has no session of this id: it was made with the key of another account, or mode."""
+
+
+_MISSING = {"customer": UnknownCustomer, "session": UnknownSession}
+
+
 def client() -> stripe.StripeClient:
     return _client_for(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
 
@@ -67,9 +74,9 @@ def gateway_errors() -> Iterator[None]:
     ) as error:
         raise PaymentServiceUnavailable(str(error)) from error
     except stripe.InvalidRequestError as error:
-        if (error.code, error.param) == ("resource_missing", "customer"):
-            raise UnknownCustomer(str(error)) from error
-        raise PaymentServiceRefused(str(error)) from error
+        is_missing = error.code == "resource_missing"
+        known = _MISSING.get(error.param or "", PaymentServiceRefused)
+        raise (known if is_missing else PaymentServiceRefused)(str(error)) from error
     except stripe.StripeError as error:
         # The same request is under way elsewhere (https://docs.stripe.com/api/errors).
         if error.http_status == _HTTP_CONFLICT:
