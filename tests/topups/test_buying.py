@@ -8,7 +8,7 @@ from buying import bought_credits, link, plan_of, text
 from django.test import Client
 from django.utils import timezone
 
-from credits.models import Organization
+from credits.models import Email, Organization
 from topups import tasks
 from topups.models import Plan, Price, Purchase
 from topups.sandbox.models import Delivery, Session
