@@ -277,6 +277,7 @@ vars().update(
         else "consolemail://"
     )
 )
+EMAIL_TIMEOUT = 20
 # Who is told of payments that go wrong.
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Credits <no-reply@localhost>")

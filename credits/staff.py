@@ -21,4 +21,6 @@ def permit(apps: Apps, group: str, app_label: str, codenames: str) -> None:
     permissions = apps.get_model("auth", "Permission").objects.filter(
         content_type__app_label=app_label, codename__regex=codenames
     )
-    apps.get_model("auth", "Group").objects.get(name=group).permissions.add(*permissions)
+    # Staff may have renamed the group or done without it.
+    for found in apps.get_model("auth", "Group").objects.filter(name=group):
+        found.permissions.add(*permissions)

@@ -35,4 +35,5 @@ def check_ledger() -> None:
 @shared_task
 def send_mail() -> None:
     """Send the emails that wait."""
-    mail.send_due(now=timezone.now())
+    while mail.send_due(now=timezone.now()):
+        pass

@@ -2,7 +2,7 @@
 
 from credits.models import Organization
 from topups import gateway
-from topups.models import BillingAccount
+from topups.models import BillingAccount, Purchase
 
 
 def currency_of(organization: Organization) -> str:
@@ -11,42 +11,38 @@ def currency_of(organization: Organization) -> str:
     return (account or BillingAccount()).currency
 
 
-def customer_of(organization: Organization, *, email: str) -> str:
-    """The id of the organization's customer at Stripe, made at its first purchase.
+def customer_of(purchase: Purchase, *, gone: str | None = None) -> str:
+    """The id of the buying organization's customer at Stripe, made at its first purchase.
 
-    Stripe's page is filled in with `email`, and its receipts go there. Raises
-    `gateway.GatewayError`, `gateway.UnknownCustomer` for one that was deleted in the dashboard.
-    """
-    account, _ = BillingAccount.objects.get_or_create(organization=organization)
-    if account.stripe_customer_id is None:
-        return _make_customer(organization, email, replaces=None)
-    if account.email != email:
-        gateway.change_email(account.stripe_customer_id, email)
-        BillingAccount.objects.filter(pk=account.pk).update(email=email)
-    return account.stripe_customer_id
-
-
-def replace_customer(organization: Organization, *, email: str) -> str:
-    """A new customer for an organization whose customer Stripe no longer has; its id.
-
+    Stripe's page is filled in with the buyer's email, and its receipts go there. `gone` is a
+    customer Stripe does not know any more, deleted in its dashboard: another takes its place.
     Raises `gateway.GatewayError`.
     """
-    gone = BillingAccount.objects.get(pk=organization.pk).stripe_customer_id
-    BillingAccount.objects.filter(pk=organization.pk, stripe_customer_id=gone).update(
-        stripe_customer_id=None
-    )
-    return _make_customer(organization, email, replaces=gone)
+    account, _ = BillingAccount.objects.get_or_create(organization=purchase.organization)
+    customer_id = account.stripe_customer_id
+    if customer_id is None or customer_id == gone:
+        return _make_customer(purchase, replaces=gone)
+    email = purchase.buyer.email
+    if account.email != email:
+        try:
+            gateway.change_email(customer_id, email)
+        except gateway.UnknownCustomer:
+            return _make_customer(purchase, replaces=customer_id)
+        BillingAccount.objects.filter(pk=account.pk).update(email=email)
+    return customer_id
 
 
-def _make_customer(organization: Organization, email: str, *, replaces: str | None) -> str:
+def _make_customer(purchase: Purchase, *, replaces: str | None) -> str:
+    organization, email = purchase.organization, purchase.buyer.email
     customer_id = gateway.create_customer(
+        purchase_id=purchase.pk,
         organization_id=organization.public_id,
         name=organization.name,
         email=email,
         replaces=replaces,
     )
     # Of two that made one at the same moment, the first counts.
-    BillingAccount.objects.filter(pk=organization.pk, stripe_customer_id=None).update(
+    BillingAccount.objects.filter(pk=organization.pk, stripe_customer_id=replaces).update(
         stripe_customer_id=customer_id, email=email
     )
     account = BillingAccount.objects.get(pk=organization.pk)

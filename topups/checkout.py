@@ -46,9 +46,9 @@ def start(price: Price, organization: Organization, buyer: User, *, now: datetim
 def resume(purchase: Purchase, *, now: datetime) -> str | None:
     """The address where a purchase can still be paid; None when it is too late, or done.
 
-    Makes the page if there is none. When Stripe refuses, the purchase expires at once; while Stripe
-    is unavailable we cannot know what it did, so it stays pending, unpaid, until the sweep lets it
-    expire. Raises `gateway.GatewayError`.
+    Makes the page if there is none. When Stripe does not make it, the purchase expires at once, for
+    nobody has the address; while Stripe is unavailable we cannot know what it did, so the purchase
+    stays pending, unpaid, until the sweep lets it expire. Raises `gateway.GatewayError`.
     """
     if purchase.status != Purchase.Status.PENDING:
         return None
@@ -59,27 +59,24 @@ def resume(purchase: Purchase, *, now: datetime) -> str | None:
         _expire(purchase)
         return None
     try:
-        return _open_session(purchase)
-    except gateway.PaymentServiceRefused:
+        return _open_session(purchase, now)
+    except (gateway.PaymentServiceRefused, gateway.PaymentServiceFailed):
         _expire(purchase)
         raise
 
 
-def _open_session(purchase: Purchase) -> str:
-    email = purchase.buyer.email
+def _open_session(purchase: Purchase, now: datetime) -> str | None:
+    customer_id = billing.customer_of(purchase)
     try:
-        session = _create_session(purchase, billing.customer_of(purchase.organization, email=email))
+        session = _create_session(purchase, customer_id)
     except gateway.UnknownCustomer:
-        session = _create_session(
-            purchase, billing.replace_customer(purchase.organization, email=email)
-        )
-    if not session.url:
-        raise gateway.PaymentServiceRefused(f"Checkout Session {session.id} has no page.")
-    # A webhook may have been quicker and saved the session already.
+        session = _create_session(purchase, billing.customer_of(purchase, gone=customer_id))
+    # A webhook may have been quicker, or another click with another customer: the first counts.
     Purchase.objects.filter(pk=purchase.pk, stripe_session_id=None).update(
         stripe_session_id=session.id
     )
-    return session.url
+    purchase.refresh_from_db()
+    return session.url if purchase.stripe_session_id == session.id else resume(purchase, now=now)
 
 
 def _create_session(purchase: Purchase, customer_id: str) -> gateway.CheckoutSession:
@@ -165,6 +162,7 @@ def check_due(*, now: datetime) -> None:
         _postpone(purchase, now)
         try:
             check(purchase, now=now)
+            _record_success(purchase)
         except gateway.PaymentServiceUnavailable as error:
             logger.warning("Stripe is unavailable, purchases are checked later: %s", error)
             return
@@ -182,6 +180,11 @@ def _record_failure(purchase: Purchase, error: Exception, now: datetime) -> None
     failed_checks, text = purchase.failed_checks + 1, f"{type(error).__name__}: {error}"
     _undecided(purchase).update(failed_checks=failed_checks, check_error=text)
     notifications.alert_failing(purchase, failed_checks, text, now=now)
+
+
+def _record_success(purchase: Purchase) -> None:
+    failed = Purchase.objects.filter(pk=purchase.pk, failed_checks__gt=0)
+    failed.update(failed_checks=0, check_error="")
 
 
 def _undecided(purchase: Purchase) -> QuerySet[Purchase]:

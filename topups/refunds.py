@@ -118,7 +118,10 @@ def send_due(*, now: datetime) -> None:
     """Try the requested refunds whose time has come again, up to `RETRIES_AT_ONCE`."""
     due = PaymentRefund.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
     for refund in due.select_related("purchase")[:RETRIES_AT_ONCE]:
-        send(refund, now=now)
+        try:
+            send(refund, now=now)
+        except Exception:
+            logger.exception("Refund %s could not be sent", refund.pk)
 
 
 def _done_before(refund: PaymentRefund) -> gateway.Refund | None:
@@ -134,7 +137,7 @@ def _refuse(refund: PaymentRefund, error: str, now: datetime) -> None:
         status=PaymentRefund.Status.REFUSED, error=error, next_attempt_at=None
     )
     if refused:
-        reversals.settle(purchase, reason=f"Refund of {refund.amount} refused: {error}", now=now)
+        reversals.settle(purchase, reason=f"Refund of {refund.amount} refused by Stripe", now=now)
 
 
 def _record_failure(refund: PaymentRefund, error: str, now: datetime) -> None:

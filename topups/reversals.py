@@ -5,7 +5,7 @@ facts alone `settle` computes what is to be taken back and what frozen, and the 
 purchase's grant there.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +18,8 @@ from topups.gateway import Dispute as DisputeFact
 from topups.gateway import Refund as RefundFact
 from topups.models import Dispute, PaymentRefund, Purchase
 
+# A refund we hear of later has long been on the buyer's bank statement.
+NEWS = timedelta(days=7)
 _TOLD_OF_A_DISPUTE = ("amount_minor", "status", "is_withdrawn", "reason", "respond_by")
 
 
@@ -39,10 +41,13 @@ def purchase_paid_by(payment_intent: str) -> UUID | None:
 def apply_refund(purchase_id: UUID, fact: RefundFact, *, now: datetime) -> bool:
     """Take in what Stripe tells of a refund, and tell whether that was news.
 
-    The buyer gets an email when the money is on its way. Raises `Unfulfillable`.
+    The buyer gets an email when the money is on its way, unless that was long ago. Raises
+    `Unfulfillable`.
     """
     purchase = fulfillment.lock(purchase_id)
-    _check(fact, purchase, PaymentRefund.Status.values)
+    _check_status(fact, PaymentRefund.Status.values)
+    if fact.currency != purchase.currency:
+        raise WrongCurrency(f"{fact.id} is in {fact.currency}, not in {purchase.currency}.")
     refund = _refund(purchase, fact)
     if not _is_newer(fact, refund):
         return False
@@ -53,7 +58,7 @@ def apply_refund(purchase_id: UUID, fact: RefundFact, *, now: datetime) -> bool:
     refund.save()
     if is_news:
         settle(purchase, reason=f"Refund {fact.id} of {refund.amount}: {fact.status}", now=now)
-    if refund.is_given and not was_given:
+    if refund.is_given and not was_given and now - fact.created_at < NEWS:
         notifications.refund_made(refund, now=now)
     elif is_news and refund.status == PaymentRefund.Status.FAILED:
         notifications.alert_failed_refund(refund, now=now)
@@ -67,13 +72,16 @@ def apply_dispute(purchase_id: UUID, fact: DisputeFact, *, now: datetime) -> boo
     Staff get an email when it waits for their answer. Raises `Unfulfillable`.
     """
     purchase = fulfillment.lock(purchase_id)
-    _check(fact, purchase, Dispute.Status.values)
+    _check_status(fact, Dispute.Status.values)
     dispute = purchase.disputes.filter(pk=fact.id).first() or Dispute(
         pk=fact.id, purchase=purchase, created_at=fact.created_at
     )
     if not _is_newer(fact, dispute):
         return False
     told = {name: getattr(fact, name) for name in _TOLD_OF_A_DISPUTE}
+    if fact.currency != purchase.currency:
+        # Nobody says how much of the payment that is, so it is all of it.
+        told["amount_minor"] = purchase.paid_minor
     is_news = told != {name: getattr(dispute, name) for name in _TOLD_OF_A_DISPUTE}
     for name, value in told.items():
         setattr(dispute, name, value)
@@ -85,13 +93,9 @@ def apply_dispute(purchase_id: UUID, fact: DisputeFact, *, now: datetime) -> boo
     return is_news
 
 
-def _check(fact: RefundFact | DisputeFact, purchase: Purchase, statuses: list[str]) -> None:
-    if fact.status not in statuses:
+def _check_status(fact: RefundFact | DisputeFact, known: list[str]) -> None:
+    if fact.status not in known:
         raise UnknownStatus(f"{fact.id} is {fact.status}, which is unknown here.")
-    if fact.currency != purchase.currency:
-        raise WrongCurrency(
-            f"{fact.id} is in {fact.currency}, but purchase {purchase.pk} in {purchase.currency}."
-        )
 
 
 def _refund(purchase: Purchase, fact: RefundFact) -> PaymentRefund:
@@ -109,7 +113,11 @@ def _is_newer(fact: RefundFact | DisputeFact, row: PaymentRefund | Dispute) -> b
     if row.as_of is None:
         return True
     order = row.Status.values
-    return (fact.as_of, order.index(fact.status)) > (row.as_of, order.index(row.status))
+    news, known = (
+        (told.as_of, order.index(told.status), getattr(told, "is_withdrawn", False))
+        for told in (fact, row)
+    )
+    return news > known
 
 
 def settle(purchase: Purchase, *, reason: str, now: datetime, actor: User | None = None) -> None:

@@ -103,6 +103,12 @@ class ModelAdmin(UnfoldModelAdmin):
         else:
             obj.save()
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """None also for an id with NUL, which PostgreSQL does not take."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def object_or_404(self, request: HttpRequest, object_id: str) -> Any:
         obj = self.get_object(request, object_id)
         if obj is None:

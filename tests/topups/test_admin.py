@@ -315,3 +315,9 @@ def test_staff_without_a_group_see_nothing(sign_in, purchase):
     pages = ("", f"{purchase.pk}/change/", f"{purchase.pk}/refund/", f"{purchase.pk}/collect/")
     assert {nobody.get(f"{LIST}{page}").status_code for page in pages} == {403}
     assert nobody.post(f"{LIST}{purchase.pk}/check_now/").status_code == 403
+
+
+@pytest.mark.parametrize("model", ["dispute", "paymentrefund", "purchase", "stripeevent"])
+def test_an_odd_id_is_not_there(admin, model):
+    for odd in ("%00", "x", "9" * 40, "%F0%9F%92%B8"):
+        assert admin.get(f"/admin/topups/{model}/{odd}/change/").status_code in (302, 404)

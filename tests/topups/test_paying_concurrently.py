@@ -6,10 +6,12 @@ from urllib.error import HTTPError
 
 import pytest
 from buying import Customer, bought_credits, event_about, signed
+from django.utils import timezone
 
 from credits.models import Entry, Grant
 from tests.concurrency.threads import at_once
 from topups.models import Purchase, StripeEvent
+from topups.sandbox import customers
 from topups.sandbox.models import Customer as StripeCustomer
 from topups.sandbox.models import Session
 
@@ -54,6 +56,17 @@ def test_five_clicks_at_once_make_one_checkout(customer, plan):
     assert len({answer.headers["Location"] for answer in answers}) == 1
     assert Purchase.objects.count() == Session.objects.count() == 1
     assert StripeCustomer.objects.count() == 1
+
+
+def test_clicks_after_the_customer_was_deleted_make_one_checkout(customer, plan):
+    customer.get(customer.buy(plan))
+    customers.delete(StripeCustomer.objects.get().pk, now=timezone.now())
+    windows = [Customer(customer.user, customer.organization) for _ in range(CLICKS)]
+    answers = at_once(lambda window: window.choose(plan), windows)
+    (pay_page,) = {answer.headers["Location"] for answer in answers}
+    back = customer.post(pay_page, {"card_number": "4242 4242 4242 4242"}).headers["Location"]
+    assert customer.get(back).status_code == 200
+    assert bought_credits(customer.organization) == [500, 500]
 
 
 def test_ten_that_create_one_session_get_the_same(site):

@@ -154,3 +154,65 @@ def test_stripe_out_of_reach_is_said_and_nothing_changes(site, settings):
     with pytest.raises(CommandError, match="Broke off"):
         call_command("reconcile_stripe")
     assert not Grant.objects.exists()
+
+
+def test_a_dispute_stripe_does_not_know_does_not_stop_the_rest(site, settings):
+    settings.ALERT_EMAILS = ["billing@example.com"]
+    strange, good = World(), World()
+    strange.pay()
+    strange.dispute()
+    reconciliation.reconcile(now=timezone.now())
+    strange.payment.disputes.all().delete()  # As with the key of another account.
+    good.pay()
+    run = reconciliation.reconcile(now=timezone.now())
+    assert run.finished_at
+    assert "PaymentServiceRefused" in run.failures[0]
+    assert good.found()["remaining"] == 500
+    assert Email.objects.filter(template="alert", key__startswith="reconcile-").count() == 1
+
+
+def test_a_look_at_the_last_hour_does_not_make_the_days_before_forgotten(site):
+    now = timezone.now()
+    days_ago = now - timedelta(days=5)
+    Reconciliation.objects.create(since=days_ago, started_at=days_ago, finished_at=days_ago)
+    world = World()
+    world.pay()
+    world.now -= timedelta(days=3)
+    world.dispute()
+    run = reconciliation.reconcile(now=now, since=now - timedelta(hours=1))
+    assert run.since == days_ago
+    assert world.found()["frozen"] == 500
+
+
+def test_a_long_silence_of_stripe_is_told_once(site, settings):
+    settings.ALERT_EMAILS = ["billing@example.com"]
+    now = timezone.now()
+    Reconciliation.objects.create(since=now, started_at=now, finished_at=now)
+    settings.STRIPE_API_BASE = NOWHERE
+    for hours in (1, 5, 7, 8):
+        reconciliation.reconcile(now=now + timedelta(hours=hours))
+        assert Email.objects.filter(template="alert").count() == (hours > 6)
+
+
+def test_a_decided_dispute_that_is_appealed_weeks_later_is_found(reconcile):
+    world = World()
+    world.now -= timedelta(days=60)
+    world.pay()
+    world.dispute()
+    world.lose()
+    reconcile(since="2026-01-01")
+    assert world.found()["revoked"] == 500
+    world.now += timedelta(days=60)
+    world.appeal()
+    reconcile()
+    assert world.found()["frozen"] == 500
+
+
+def test_a_refund_of_long_ago_is_taken_in_without_an_email(reconcile):
+    world = World()
+    world.pay()
+    world.now -= timedelta(days=20)
+    world.refund(400)
+    reconcile()
+    assert world.found()["remaining"] == 300
+    assert not Email.objects.filter(template="refund_made").exists()

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from credits import ledger
-from credits.models import Grant
+from credits.models import Email, Grant
 from topups import tasks
 from topups.models import Purchase, StripeEvent
 
@@ -300,3 +300,62 @@ def test_the_database_refuses_to_rewrite_what_happened(pending, deliver, sql):
 
 def make_due(event: StripeEvent) -> None:
     StripeEvent.objects.filter(pk=event.pk).update(next_attempt_at=event.received_at)
+
+
+def dispute_event(number: int, **changes) -> dict:
+    """What Stripe tells, within one second, of a dispute of the payment `pi_1`."""
+    dispute = {
+        "id": "dp_1",
+        "object": "dispute",
+        "payment_intent": "pi_1",
+        "amount": 10_00,
+        "currency": "usd",
+        "status": "needs_response",
+        "reason": "fraudulent",
+        "created": 1_790_000_000,
+        "balance_transactions": [],
+        **changes,
+    }
+    return {
+        "id": f"evt_{number}",
+        "object": "event",
+        "created": 1_790_000_000,
+        "type": "charge.dispute.updated",
+        "data": {"object": dispute},
+    }
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_prevented_dispute_that_took_the_money_takes_the_credits(pending, deliver, first):
+    deliver(event_about(pending.pk))
+    told = [
+        dispute_event(1, status="prevented"),
+        dispute_event(2, status="prevented", balance_transactions=[{"amount": -10_00}]),
+    ]
+    assert [deliver(told[first]), deliver(told[1 - first])] == [200, 200]
+    assert bought_credits(pending.organization) == [0]
+
+
+def test_a_dispute_in_another_currency_is_about_the_whole_payment(pending, deliver):
+    deliver(event_about(pending.pk))
+    assert deliver(dispute_event(1, currency="eur", amount=9_00)) == 200
+    assert bought_credits(pending.organization) == [0]
+    assert deliver(dispute_event(2, currency="eur", amount=9_00, status="won")) == 200
+    assert bought_credits(pending.organization) == [500]
+
+
+def test_a_status_unknown_here_is_kept_for_people(pending, deliver):
+    deliver(event_about(pending.pk))
+    assert deliver(dispute_event(1, status="mediated")) == 500
+    assert "UnknownStatus" in StripeEvent.objects.get(status="failed").error
+    assert bought_credits(pending.organization) == [500]
+
+
+def test_an_event_that_fails_again_and_again_is_told_to_staff_once(db, deliver, settings):
+    settings.ALERT_EMAILS = ["billing@example.com"]
+    event = event_about(uuid4())
+    for tries in range(1, 8):
+        deliver(event)
+        assert Email.objects.filter(template="alert").count() == (tries >= 5)
+    alert = Email.objects.get()
+    assert StripeEvent.objects.get().error in alert.context["text"]

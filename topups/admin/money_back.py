@@ -75,6 +75,9 @@ class PaymentRefundAdmin(MoneyBackAdmin):
     def shown_status(self, refund: PaymentRefund) -> str:
         return refund_label(refund)
 
+    def has_refund_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("topups.refund_purchase")
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         refund = self.get_object(request, object_id)
         requested = isinstance(refund, PaymentRefund) and refund.is_requested
@@ -83,7 +86,7 @@ class PaymentRefundAdmin(MoneyBackAdmin):
     @action(
         description="Try again now",
         icon="sync",
-        permissions=["view", "topups.refund_purchase"],
+        permissions=["view", "refund"],
     )
     def send_now(self, request: StaffRequest, object_id: str) -> HttpResponse:
         refund = self.object_or_404(request, object_id)

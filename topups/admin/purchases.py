@@ -162,6 +162,12 @@ class PurchaseAdmin(ReadOnlyAdmin):
             request, object_id, form_url, {**(extra_context or {}), "details": details}
         )
 
+    def has_refund_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("topups.refund_purchase")
+
+    def has_collect_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("credits.adjust_credits")
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """All that are allowed and make sense now."""
         purchase = self.get_object(request, object_id)
@@ -178,7 +184,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     @action(
         description="Refund",
         icon="undo",
-        permissions=["view", "topups.refund_purchase"],
+        permissions=["view", "refund"],
         variant=ActionVariant.PRIMARY,
     )
     def refund(self, request: StaffRequest, object_id: str) -> HttpResponse:
@@ -187,7 +193,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     @action(
         description="Take from other credits",
         icon="remove_shopping_cart",
-        permissions=["view", "credits.adjust_credits"],
+        permissions=["view", "collect"],
     )
     def collect(self, request: StaffRequest, object_id: str) -> HttpResponse:
         return collect_view(self, request, self.object_or_404(request, object_id))

@@ -16,6 +16,7 @@ from topups.gateway.checkout import (
 )
 from topups.gateway.client import (
     GatewayError,
+    PaymentServiceFailed,
     PaymentServiceRefused,
     PaymentServiceUnavailable,
     UnknownCustomer,
@@ -45,6 +46,7 @@ __all__ = [
     "Fact",
     "GatewayError",
     "InvalidWebhook",
+    "PaymentServiceFailed",
     "PaymentServiceRefused",
     "PaymentServiceUnavailable",
     "PaymentState",

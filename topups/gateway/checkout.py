@@ -12,6 +12,7 @@ from stripe.params.checkout import SessionCreateParams
 
 from topups.gateway.client import (
     PAGE_SIZE,
+    UnknownCustomer,
     client,
     every_page,
     gateway_errors,
@@ -74,7 +75,7 @@ def create_checkout_session(
     success_url: str,
     cancel_url: str,
 ) -> CheckoutSession:
-    """Make the page where the customer pays; the same purchase always gets the same one.
+    """Make the page where the customer pays; for one purchase and customer once within a day.
 
     Raises `PaymentServiceUnavailable`, `UnknownCustomer` or another `PaymentServiceRefused`.
     """
@@ -89,6 +90,8 @@ def create_checkout_session(
         "tax_id_collection": {"enabled": True},
         "automatic_tax": {"enabled": settings.STRIPE_AUTOMATIC_TAX},
         "allow_promotion_codes": True,
+        # The price is the one we show, in the currency we show.
+        "adaptive_pricing": {"enabled": False},
         "invoice_creation": {"enabled": True, "invoice_data": {"metadata": metadata}},
         "line_items": [
             {
@@ -107,7 +110,7 @@ def create_checkout_session(
         "success_url": success_url,
         "cancel_url": cancel_url,
     }
-    with gateway_errors():
+    with gateway_errors(missing=UnknownCustomer):
         session = client().v1.checkout.sessions.create(
             params, {"idempotency_key": f"checkout-{purchase_id}-{customer_id}"}
         )
@@ -119,7 +122,7 @@ def retrieve_checkout_session(session_id: str) -> CheckoutSession:
 
     Raises `PaymentServiceUnavailable`, `UnknownSession` or another `PaymentServiceRefused`.
     """
-    with gateway_errors():
+    with gateway_errors(missing=UnknownSession):
         session = client().v1.checkout.sessions.retrieve(session_id, {"expand": ["payment_intent"]})
     return checkout_session(session.to_dict())
 

@@ -17,6 +17,7 @@ stripe.enable_telemetry = False
 MAX_NETWORK_RETRIES = 2
 PAGE_SIZE = 100
 _HTTP_CONFLICT = 409
+_HTTP_SERVER_ERROR = 500
 
 Object = TypeVar("Object", bound=stripe.StripeObject)
 
@@ -29,6 +30,13 @@ class PaymentServiceUnavailable(GatewayError):
     """Stripe cannot be reached or is failing; the same request may work later."""
 
 
+class PaymentServiceFailed(PaymentServiceUnavailable):
+    """Stripe broke while it did it, and will say so again to the same key for a day.
+
+    https://docs.stripe.com/api/idempotent_requests
+    """
+
+
 class PaymentServiceRefused(GatewayError):
     """Stripe understood the request and refuses it; repeating it will not help."""
 
@@ -39,9 +47,6 @@ class UnknownCustomer(PaymentServiceRefused):
 
 class UnknownSession(PaymentServiceRefused):
     """Stripe has no session of this id: it was made with the key of another account, or mode."""
-
-
-_MISSING = {"customer": UnknownCustomer, "session": UnknownSession}
 
 
 def client() -> stripe.StripeClient:
@@ -60,24 +65,24 @@ def _client_for(api_key: str, api_base: str) -> stripe.StripeClient:
 
 
 @contextmanager
-def gateway_errors() -> Iterator[None]:
-    """Turn the SDK's errors into ours."""
+def gateway_errors(missing: type[PaymentServiceRefused] = PaymentServiceRefused) -> Iterator[None]:
+    """Turn the SDK's errors into ours; `missing` is for an id that Stripe does not know."""
     try:
         yield
+    except stripe.APIError as error:
+        failed = (error.http_status or 0) >= _HTTP_SERVER_ERROR
+        raise (PaymentServiceFailed if failed else PaymentServiceUnavailable)(str(error)) from error
     except (
         stripe.APIConnectionError,
-        stripe.APIError,
         stripe.RateLimitError,
         # Our key is wrong or may not do this: our fault, and not that of what was asked for.
         stripe.AuthenticationError,
         stripe.PermissionError,
     ) as error:
         raise PaymentServiceUnavailable(str(error)) from error
-    except stripe.InvalidRequestError as error:
-        is_missing = error.code == "resource_missing"
-        known = _MISSING.get(error.param or "", PaymentServiceRefused)
-        raise (known if is_missing else PaymentServiceRefused)(str(error)) from error
     except stripe.StripeError as error:
+        if error.code == "resource_missing":
+            raise missing(str(error)) from error
         # The same request is under way elsewhere (https://docs.stripe.com/api/errors).
         if error.http_status == _HTTP_CONFLICT:
             raise PaymentServiceUnavailable(str(error)) from error

@@ -15,7 +15,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since",
             help="Look at what Stripe has from this moment on, such as 2026-11-30T00:00:00Z; "
-            "by default since the last run that came to its end.",
+            "never later than the last run that came to its end, which is the default.",
         )
 
     def handle(self, *args: Any, since: str | None, **options: Any) -> None:

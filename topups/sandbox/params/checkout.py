@@ -90,6 +90,7 @@ class CreateSession(Expandable):
     automatic_tax = Enabled(required=False)
     tax_id_collection = Enabled(required=False)
     billing_address_collection = serializers.ChoiceField(["auto", "required"], default="auto")
+    adaptive_pricing = Enabled(required=False)
     invoice_creation = InvoiceCreation(required=False)
     payment_intent_data = PaymentIntentData(required=False)
 

@@ -1,0 +1,109 @@
+"""`manage.py migrate`, as each deployment runs it: on nothing, and on the first release's data."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests.concurrency.conftest import program
+
+FIRST_RELEASE = {
+    "organizations": """
+        INSERT INTO credits_organization
+            (id, public_id, name, weekly_credits, show_balance, created_at)
+        VALUES (1, 'org_a', 'Acme', 50, false, now()), (2, 'org_b', 'Bolt', 50, false, now())
+    """,
+    "buyer": """
+        INSERT INTO credits_user (id, email, password, is_superuser, is_staff, is_active,
+            date_joined, first_name, last_name)
+        VALUES (1, 'a@example.com', '!', false, false, true, now(), '', '')
+    """,
+    # Staff sell in euros, and call a group by another name.
+    "staff's changes": """
+        UPDATE topups_plan SET currency = 'eur';
+        UPDATE auth_group SET name = 'helpers' WHERE name = 'support'
+    """,
+    "purchases": """
+        INSERT INTO topups_purchase (organization_id, buyer_id, plan_id, credits, amount_minor,
+            currency, status, stripe_session_id, stripe_payment_intent_id, created_at, paid_at,
+            next_check_at)
+        SELECT 1, 1, id, credits, amount_minor, 'eur', status, session, payment, now() - age,
+            CASE status WHEN 'paid' THEN now() END, CASE status WHEN 'pending' THEN now() END
+        FROM (
+            VALUES ('pending', 'cs_older', '', interval '1 hour'), ('pending', 'cs_1', '', '0'),
+                ('pending', 'cs_2', '', '0'), ('pending', NULL, '', '2 hours'),
+                ('expired', 'cs_gone', '', '1 day'), ('paid', 'cs_paid', 'pi_1', '2 days')
+        ) AS old (status, session, payment, age),
+        (SELECT * FROM topups_plan WHERE credits = 500) plan
+    """,
+}
+
+
+@pytest.fixture
+def empty(committed_db) -> Iterator[str]:
+    """The name of an empty database beside the test's own."""
+    name = f"{connection.settings_dict['NAME']}_upgrade"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield name
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def migrate(empty) -> Callable[..., None]:
+    def migrate(*arguments: str) -> None:
+        parts = {key: quote(str(value)) for key, value in connection.settings_dict.items() if value}
+        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**parts) + empty
+        command = ("manage.py", "migrate", "--verbosity=0", *arguments)
+        with program(*command, DATABASE_URL=url) as process:
+            assert process.wait() == 0
+
+    return migrate
+
+
+@pytest.fixture
+def query(empty) -> Callable[[str], list[tuple[Any, ...]]]:
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        options = connection.settings_dict
+        with psycopg.connect(
+            dbname=empty,
+            host=options["HOST"],
+            port=options["PORT"] or None,
+            user=options["USER"],
+            password=options["PASSWORD"] or None,
+        ) as database:
+            cursor = database.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    return query
+
+
+def test_an_empty_database_is_set_up(migrate, query):
+    migrate()
+    assert query("SELECT count(*) FROM topups_price") == [(3,)]
+
+
+def test_the_first_release_is_upgraded(migrate, query):
+    migrate("topups", "0004")
+    for insert in FIRST_RELEASE.values():
+        query(insert)
+    migrate()
+    assert query("SELECT currency, amount_minor FROM topups_price ORDER BY 2") == [
+        ("eur", 10_00),
+        ("eur", 36_00),
+        ("eur", 150_00),
+    ]
+    assert query("SELECT organization_id, currency FROM topups_billingaccount") == [(1, "eur")]
+    purchases = "SELECT status, paid_minor FROM topups_purchase WHERE stripe_session_id "
+    assert query(f"{purchases} = 'cs_paid'") == [("paid", 10_00)]
+    assert query(f"{purchases} = 'cs_gone'") == [("expired", None)]
+    # Of four open checkouts of one offer the newest is still one.
+    assert query(f"{purchases} IN ('cs_1', 'cs_2') ORDER BY 1") == [
+        ("expired", None),
+        ("pending", None),
+    ]
+    assert query("SELECT count(*) FROM topups_purchase WHERE status = 'pending'") == [(1,)]
