@@ -13,6 +13,7 @@ from stripe.params.checkout import SessionCreateParams
 from topups.gateway.client import (
     PAGE_SIZE,
     UnknownCustomer,
+    UnknownSession,
     client,
     every_page,
     gateway_errors,
