@@ -54,7 +54,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = (
         {"title": title, "items": _items(request, models)} for title, models in SIDEBAR.items()
     )
-    return [group for group in groups if group["items"]]
+    return [*(group for group in groups if group["items"]), *_sandbox()]
+
+
+def _sandbox() -> list[dict[str, Any]]:
+    """The way to where staff play the banks, while the sandbox stands in for Stripe."""
+    if not settings.STRIPE_SANDBOX:
+        return []
+    control = {"title": "Play the bank", "icon": "science", "link": reverse_lazy("sandbox-control")}
+    return [{"title": "Sandbox", "items": [control]}]
 
 
 def _items(request: HttpRequest, models: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:

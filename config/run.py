@@ -117,6 +117,10 @@ def _welcome(demo: dict[str, Any]) -> str:
     from django.conf import settings
 
     base, staff, customer = demo["base_url"], demo["staff"], demo["customer"]
+    pretended = (
+        "Payments are pretended, as no Stripe key is set. Staff play the bank, refunds and disputes "
+        f"at {base}/sandbox/."
+    )
     return f"""
 Credits is running. Ctrl-C stops it, and the data stays.
 
@@ -133,7 +137,7 @@ Spend a credit:
 -H "Content-Type: application/json" -H "Idempotency-Key: try-$(date +%s)" \
 -d '{{"action": "alt-text.generate"}}'
 
-{"Payments are pretended, as no Stripe key is set." if settings.STRIPE_SANDBOX else ""}
+{pretended if settings.STRIPE_SANDBOX else ""}
 All of this is in {VAR_DIR / "demo.json"}, and what the processes say is in {LOGS}.
 """
 

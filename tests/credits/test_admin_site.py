@@ -81,7 +81,9 @@ def test_no_page_says_so_with_a_real_key(admin, settings):
 
 
 def test_the_sidebar_leads_only_where_the_user_may_go(admin, sign_in):
-    assert "/admin/django_celery_beat/periodictask/" in admin.get("/admin/").content.decode()
+    page = admin.get("/admin/").content.decode()
+    assert "/admin/django_celery_beat/periodictask/" in page
+    assert 'href="/sandbox/"' in page
     nobody = sign_in("nobody")
     assert "/admin/credits/organization/" not in nobody.get("/admin/").content.decode()
 
