@@ -118,8 +118,8 @@ def _welcome(demo: dict[str, Any]) -> str:
 
     base, staff, customer = demo["base_url"], demo["staff"], demo["customer"]
     pretended = (
-        "Payments are pretended, as no Stripe key is set. Staff play the bank, refunds and disputes "
-        f"at {base}/sandbox/."
+        "Payments are pretended, as no Stripe key is set. "
+        f"Staff play the bank, refunds and disputes at {base}/sandbox/."
     )
     return f"""
 Credits is running. Ctrl-C stops it, and the data stays.

@@ -24,7 +24,9 @@ def test_each_scheduled_task_exists_and_runs():
         "Refill catch-up": "credits.tasks.refill_week",
         "Release expired holds": "credits.tasks.release_expired_holds",
         "Check the ledger": "credits.tasks.check_ledger",
+        "Send email": "credits.tasks.send_mail",
         "Finish payments": "topups.tasks.sweep",
+        "Reconcile with Stripe": "topups.tasks.reconcile",
     }
     for task in scheduled:
         assert task.enabled
