@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from credits import access
 from credits.api.problems import PROBLEMS
@@ -22,7 +22,7 @@ class SignedInRequest(HttpRequest):
 
 @login_required
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: SignedInRequest) -> HttpResponse:
     """The API keys of an organization, for its owners, who also make new ones here."""
     owned = _owned_organizations(request.user)
@@ -69,7 +69,7 @@ def _create_key(form: ApiKeyForm, organization: Organization, owner: User) -> st
 
 @login_required
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def revoke_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
     """Ask, then revoke a key of an organization the user owns; a revoked key stays revoked."""
     owned = _owned_organizations(request.user)
@@ -86,7 +86,7 @@ def _keys_url(key: ApiKey) -> str:
     return reverse("keys", query={"organization": key.organization.public_id})
 
 
-@require_GET
+@require_safe
 def problem(request: HttpRequest, slug: str) -> HttpResponse:
     """What one of the API's problem codes means, at the address its `type` gives."""
     known = PROBLEMS.get(slug.replace("-", "_"))

@@ -54,7 +54,7 @@ def apply_refund(purchase_id: UUID, fact: RefundFact, *, now: datetime) -> bool:
     was_given, is_news = refund.is_given, refund.status != fact.status
     refund.stripe_refund_id = fact.id
     refund.status, refund.as_of = fact.status, fact.as_of
-    refund.error, refund.next_attempt_at = "", None
+    refund.error, refund.next_attempt_at = fact.failure_reason, None
     refund.save()
     if is_news:
         settle(purchase, reason=f"Refund {fact.id} of {refund.amount}: {fact.status}", now=now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from topups import checkout
-from topups.models import Purchase
+from topups.models import PaymentRefund, Purchase
 from topups.money import format_amount
 
 
@@ -40,9 +40,8 @@ class Standing:
     def states(self) -> list[State]:
         """Usually one; several where more than one thing became of a payment."""
         if self.purchase.is_paid:
-            return self.money_back or [
-                State("Paid" if self.purchase.paid_minor else "Free", "success")
-            ]
+            paid = State("Paid" if self.purchase.paid_minor else "Free", "success")
+            return [*(self.money_back or [paid]), *self.failed_refunds]
         if self.purchase.status == Purchase.Status.PENDING and not self.can_be_paid:
             return [_UNCONFIRMED]
         return [_UNPAID[Purchase.Status(self.purchase.status)]]
@@ -58,11 +57,20 @@ class Standing:
             states.append(State(f"Refunded{self._part(refunded_minor)}"))
         if returned_minor:
             states.append(State(f"Returned by your bank{self._part(returned_minor)}"))
-        if any(dispute.is_open for dispute in disputes):
-            states.append(
-                State("Disputed", "warning", "Its unused credits are on hold until it is decided.")
-            )
+        disputed_minor = sum(dispute.amount_minor for dispute in disputes if dispute.is_open)
+        if disputed_minor:
+            on_hold = "What it bought and is unused is on hold until it is decided."
+            states.append(State(f"Disputed{self._part(disputed_minor)}", "warning", on_hold))
         return states
+
+    @property
+    def failed_refunds(self) -> list[State]:
+        """Staff know of it and find another way."""
+        return [
+            State(f"Refund of {refund.amount} failed", "warning", "We will be in touch about it.")
+            for refund in self.purchase.refunds.all()
+            if refund.status == PaymentRefund.Status.FAILED
+        ]
 
     def _part(self, amount_minor: int) -> str:
         """` $4.00 of $10.00`; nothing where it is all."""

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from credits import ledger
 from credits.models import Organization, User
@@ -35,7 +35,7 @@ UNCONFIRMED = (
 
 @login_required
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def top_up(request: SignedInRequest) -> HttpResponseBase:
     """Offer the plans; choosing one leads to Stripe's page."""
     form = TopUpForm(request.POST if request.method == "POST" else None, user=request.user)
@@ -112,7 +112,7 @@ def _to_stripe(
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def top_up_return(request: SignedInRequest) -> HttpResponse:
     """Where Stripe sends the customer back: say what was added, adding it if nobody has yet."""
     purchase = get_object_or_404(
@@ -132,7 +132,7 @@ def top_up_return(request: SignedInRequest) -> HttpResponse:
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def top_up_canceled(request: SignedInRequest, purchase_id: UUID) -> HttpResponseBase:
     """Where Stripe sends a customer who went back; nothing happened, so nothing is done."""
     purchase = get_object_or_404(_purchases(request.user), pk=purchase_id)
@@ -144,7 +144,7 @@ def top_up_canceled(request: SignedInRequest, purchase_id: UUID) -> HttpResponse
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def resume(request: SignedInRequest, purchase_id: UUID) -> HttpResponseBase:
     """Go on with a checkout that was left."""
     purchase = get_object_or_404(_purchases(request.user), pk=purchase_id)
@@ -153,7 +153,7 @@ def resume(request: SignedInRequest, purchase_id: UUID) -> HttpResponseBase:
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def document(request: SignedInRequest, purchase_id: UUID, kind: str) -> HttpResponseBase:
     """Lead to the receipt or the invoice at Stripe, whose addresses change now and then."""
     purchase = get_object_or_404(
@@ -176,7 +176,7 @@ def _document_url(purchase: Purchase, kind: str) -> str | None:
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def purchases(request: SignedInRequest) -> HttpResponse:
     """The purchases of the user's organizations, newest first."""
     page = Paginator(_purchases(request.user), PURCHASES_PER_PAGE).get_page(request.GET.get("page"))

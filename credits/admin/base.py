@@ -6,10 +6,11 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms import DateField, HiddenInput, ModelForm, UUIDField
@@ -108,6 +109,25 @@ class ModelAdmin(UnfoldModelAdmin):
     ) -> Any:
         """None also for an id with NUL, which PostgreSQL does not take."""
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address wants filled in, less what its fields cannot hold."""
+        asked = super().get_changeform_initial_data(request)
+        return {name: value for name, value in asked.items() if self._fits(name, value)}
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not all(self._fits("pk", key) for key in selected):
+            raise BadRequest("These are no rows of this list.")
+        return super().response_action(request, queryset)
+
+    def _fits(self, name: str, value: Any) -> bool:
+        try:
+            field = self.opts.pk if name == "pk" else self.opts.get_field(name)
+            field.to_python(value)
+        except (FieldDoesNotExist, ValidationError):
+            return False
+        return "\0" not in str(value)
 
     def object_or_404(self, request: HttpRequest, object_id: str) -> Any:
         obj = self.get_object(request, object_id)

@@ -24,8 +24,8 @@ def claw_back(
 
     `revoke` and `freeze` are targets and not steps: 0 or more each, together at most what was
     granted. Credits that are not used are taken back or frozen now, those that come home later as
-    they come; lower targets give them back, and what staff collected beyond `revoke` comes back as
-    a `staff` grant. The outcome does not depend on the order of calls, and a repeat changes
+    they come; lower targets give them back, and what staff collected beyond both comes back as a
+    `staff` grant. The outcome does not depend on the order of calls, and a repeat changes
     nothing. Returns None where there is nothing to take and never was.
 
     Raises ValueError for other targets and Grant.DoesNotExist for a purchase without a grant.
@@ -43,7 +43,7 @@ def claw_back(
             if revoke == freeze == 0:
                 return None
             clawback = Clawback.objects.create(grant=granted, updated_at=moment)
-        if (too_many := clawback.collected_credits - revoke) > 0:
+        if (too_many := clawback.collected_credits - revoke - freeze) > 0:
             _give_back(granted, too_many, moment, reason, actor)
         database.value(
             "ledger_claw_back",

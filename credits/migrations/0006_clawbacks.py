@@ -82,14 +82,8 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("collected_credits__gte", 0),
+                            ("revoke_credits__gte", models.F("revoked_credits")),
                             ("revoked_credits__gte", 0),
-                            (
-                                "revoke_credits__gte",
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("revoked_credits"), "+", models.F("collected_credits")
-                                ),
-                            ),
                         ),
                         name="clawback_revokes_no_more_than_it_must",
                     ),
@@ -99,6 +93,12 @@ class Migration(migrations.Migration):
                             ("frozen_credits__gte", 0),
                         ),
                         name="clawback_freezes_no_more_than_it_must",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("collected_credits__gte", 0), ("outstanding_credits__gte", 0)
+                        ),
+                        name="clawback_collects_no_more_than_it_must",
                     ),
                 ],
             },

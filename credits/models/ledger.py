@@ -141,8 +141,8 @@ class Clawback(models.Model):
     `revoke_credits` and `freeze_credits` are the targets: the share of the grant whose payment was
     refunded or lost, and the share whose payment is disputed. `revoked_credits` and
     `frozen_credits` are out of the grant for them. Credits that were used cannot be taken, but they
-    are as soon as they come home; staff may have taken `collected_credits` of the share to revoke
-    from the organization's other credits instead.
+    are as soon as they come home; staff may have taken `collected_credits` of what was revoked
+    from the organization's other credits instead, which stand for it while it is disputed again.
     """
 
     grant = models.OneToOneField(
@@ -168,13 +168,16 @@ class Clawback(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=Q(revoked_credits__gte=0, collected_credits__gte=0)
-                & Q(revoke_credits__gte=F("revoked_credits") + F("collected_credits")),
+                condition=Q(revoked_credits__gte=0, revoke_credits__gte=F("revoked_credits")),
                 name="clawback_revokes_no_more_than_it_must",
             ),
             models.CheckConstraint(
                 condition=Q(frozen_credits__gte=0, freeze_credits__gte=F("frozen_credits")),
                 name="clawback_freezes_no_more_than_it_must",
+            ),
+            models.CheckConstraint(
+                condition=Q(collected_credits__gte=0, outstanding_credits__gte=0),
+                name="clawback_collects_no_more_than_it_must",
             ),
         )
         triggers: ClassVar = [
@@ -202,7 +205,7 @@ class Clawback(models.Model):
     @property
     def shortfall(self) -> int:
         """Credits that were used although their money went back."""
-        return self.revoke_credits - self.revoked_credits - self.collected_credits
+        return max(self.revoke_credits - self.revoked_credits - self.collected_credits, 0)
 
 
 class Spend(models.Model):

@@ -206,7 +206,7 @@ def test_every_state_of_a_purchase_is_told_and_fits(
         "Paid",
         "Free",
         "Refunded $3.00 of $18.00",
-        "Disputed",
+        "Disputed $14.00 of $18.00",
         "Returned by your bank",
     ):
         expect(page.get_by_text(state, exact=True).first).to_be_visible()

@@ -271,6 +271,16 @@ def test_what_was_collected_in_vain_is_given_back(api, organization, short, staf
     assert left(organization) == 70
 
 
+def test_what_was_collected_stays_taken_while_an_appeal_is_open(organization, short, staff):
+    collect(short, 60, staff)
+    for revoke, freeze in ((0, 100), (100, 0), (30, 70)):
+        clawback = claw_back(short, revoke=revoke, freeze=freeze)
+        assert (clawback.collected_credits, left(organization)) == (60, 10)
+        assert clawback.shortfall == (40 if revoke == 100 else 0)
+    claw_back(short, revoke=0)
+    assert left(organization) == 70
+
+
 def test_what_was_collected_is_not_taken_again_from_what_comes_home(
     api, organization, purchase_id, staff
 ):
@@ -368,7 +378,7 @@ def test_staff_see_what_became_of_the_credits(api, page, organization, purchase_
     assert f"({fates})" in page(f"organization/{organization.pk}")
     assert fates in page(f"grant/{Clawback.objects.get().pk}")
     claw_back(purchase_id, freeze=40)
-    assert "(10 frozen)" in page(f"organization/{organization.pk}")
+    assert "5 collected elsewhere, 10 frozen" in page(f"organization/{organization.pk}")
     entries = page(f"organization/{organization.pk}")
     assert all(label in entries for label in ("Taken back", "Restored", "Frozen", "Adjusted"))
 

@@ -44,11 +44,12 @@ class ModelGrant:
 
     @property
     def revoked(self) -> int:
-        return min(self.revoke - self.collected, self.unused)
+        return min(max(self.revoke - self.collected, 0), self.unused)
 
     @property
     def frozen(self) -> int:
-        return min(self.freeze, self.unused - self.revoked)
+        to_freeze = self.freeze - max(self.collected - self.revoke, 0)
+        return min(to_freeze, self.unused - self.revoked)
 
     @property
     def remaining(self) -> int:
@@ -56,7 +57,7 @@ class ModelGrant:
 
     @property
     def shortfall(self) -> int:
-        return self.revoke - self.collected - self.revoked
+        return max(self.revoke - self.collected - self.revoked, 0)
 
     @property
     def burn_down(self) -> tuple[int, datetime, int]:
@@ -138,7 +139,7 @@ class Model:
         spend.parts = parts
 
     def claw_back(self, grant: ModelGrant, revoke: int, freeze: int) -> None:
-        if too_many := max(grant.collected - revoke, 0):
+        if too_many := max(grant.collected - revoke - freeze, 0):
             grant.collected -= too_many
             self.give("staff", too_many)
         grant.revoke, grant.freeze = revoke, freeze

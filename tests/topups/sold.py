@@ -63,6 +63,7 @@ def give_back(purchase: Purchase, amount_minor: int) -> None:
         payment_intent=purchase.stripe_payment_intent_id,
         amount_minor=amount_minor,
         currency=purchase.currency,
+        failure_reason="",
         status="succeeded",
         request_id=None,
         created_at=now,

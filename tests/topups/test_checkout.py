@@ -4,7 +4,7 @@ import pytest
 from buying import bought_credits, text
 from django.utils import timezone
 
-from topups import tasks
+from topups import gateway, tasks
 from topups.models import BillingAccount, Purchase
 from topups.sandbox import customers
 from topups.sandbox.models import Customer as StripeCustomer
@@ -71,3 +71,22 @@ def test_a_purchase_checked_at_last_forgets_its_failures(customer, plan, setting
     make_due()
     tasks.sweep()
     assert (Purchase.objects.get().failed_checks, Purchase.objects.get().check_error) == (0, "")
+
+
+def test_a_click_that_overtakes_another_shares_its_checkout(customer, plan, monkeypatch):
+    """The slower click knows an older customer, so Stripe makes it a session of its own."""
+    create = gateway.create_checkout_session
+    pay_pages = []
+
+    def be_overtaken(**order):
+        monkeypatch.setattr(gateway, "create_checkout_session", create)
+        pay_pages.append(customer.choose(plan).url)
+        return create(**order | {"customer_id": new_customer.pk})
+
+    new_customer = customers.create({"name": "Acme"}, now=timezone.now())
+    monkeypatch.setattr(gateway, "create_checkout_session", be_overtaken)
+    assert customer.choose(plan).url == pay_pages[0]
+    assert Session.objects.count() == 2
+    back = customer.post(pay_pages[0], {"card_number": "4242 4242 4242 4242"}).url
+    assert "500 credits added" in text(customer.get(back))
+    assert bought_credits(customer.organization) == [500]

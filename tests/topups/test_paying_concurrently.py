@@ -58,6 +58,13 @@ def test_five_clicks_at_once_make_one_checkout(customer, plan):
     assert StripeCustomer.objects.count() == 1
 
 
+def test_the_first_clicks_of_several_members_share_one_customer(customer, plan, make_customer):
+    members = [make_customer(f"m{n}", customer.organization) for n in range(CLICKS)]
+    answers = at_once(lambda member: member.choose(plan), members)
+    assert len({answer.headers["Location"] for answer in answers}) == CLICKS
+    assert len(set(Session.objects.values_list("customer", flat=True))) == 1
+
+
 def test_clicks_after_the_customer_was_deleted_make_one_checkout(customer, plan):
     customer.get(customer.buy(plan))
     customers.delete(StripeCustomer.objects.get().pk, now=timezone.now())

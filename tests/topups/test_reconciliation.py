@@ -140,7 +140,7 @@ def test_what_others_sell_through_the_account_is_left_alone(reconcile):
     assert not Clawback.objects.exists()
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2999-01-01"])
+@pytest.mark.parametrize("since", ["yesterday", "2999-01-01", "0001-01-01", ""])
 def test_a_wrong_moment_is_refused(db, since):
     with pytest.raises(CommandError, match="--since"):
         call_command("reconcile_stripe", since=since)

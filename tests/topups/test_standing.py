@@ -254,14 +254,14 @@ def test_a_refund_that_does_not_come_is_not_told_as_one(customer, paid, admin, s
     refunds.send(refund, now=timezone.now())
     assert "Refunded $4.00 of $10.00" in row(customer)
     sandbox_refunds.fail(Refund.objects.get().pk, now=timezone.now())
-    assert "Paid Receipt" in row(customer)
+    assert "Paid Refund of $4.00 failed We will be in touch about it. Receipt" in row(customer)
 
 
 def test_a_dispute_is_told_while_it_is_open_and_when_it_is_lost(customer, paid):
     dispute = disputes.open_inquiry(payment_of(paid), now=timezone.now())
     assert "Paid Receipt" in row(customer)
     disputes.escalate(dispute.pk, now=timezone.now())
-    assert "Disputed Its unused credits are on hold until it is decided." in row(customer)
+    assert "Disputed What it bought and is unused is on hold until it is decided." in row(customer)
     assert "Disputed" in text(customer.get(back_from(paid)))
     disputes.lose(dispute.pk, now=timezone.now())
     assert "acme@example.com Returned by your bank Receipt" in row(customer)
@@ -276,7 +276,7 @@ def test_a_dispute_that_is_won_leaves_it_paid(customer, paid):
 def test_a_refund_and_a_dispute_of_the_rest_are_both_told(customer, paid):
     sandbox_refunds.create(payment_of(paid), 4_00, now=timezone.now())
     dispute = disputes.open_chargeback(payment_of(paid), 6_00, now=timezone.now())
-    assert "Refunded $4.00 of $10.00 Disputed" in row(customer)
+    assert "Refunded $4.00 of $10.00 Disputed $6.00 of $10.00" in row(customer)
     disputes.lose(dispute.pk, now=timezone.now())
     assert "Refunded $4.00 of $10.00 Returned by your bank $6.00 of $10.00" in row(customer)
 

@@ -180,6 +180,14 @@ def test_a_signed_body_that_is_no_event_is_refused(db, deliver, body):
     assert StripeEvent.objects.get().status == StripeEvent.Status.REJECTED
 
 
+@pytest.mark.parametrize(
+    "odd", [{"id": "evt_\0"}, {"id": "e" * 300}, {"type": "t" * 300}, {"note": "a\0b"}, {"id": 7}]
+)
+def test_a_signed_event_that_cannot_be_kept_is_refused(db, deliver, odd):
+    assert deliver({**event_about(uuid4()), **odd}) == 400
+    assert StripeEvent.objects.get().status == StripeEvent.Status.REJECTED
+
+
 def test_a_body_that_is_not_text_is_refused(db, client):
     response = client.post(
         "/stripe/webhook/",
@@ -191,7 +199,8 @@ def test_a_body_that_is_not_text_is_refused(db, client):
 
 
 def test_a_huge_body_is_refused_unread(db, client):
-    assert client.post("/stripe/webhook/", **signed("x" * 1_000_001)).status_code == 413
+    for size in (1_000_001, 3_000_000):
+        assert client.post("/stripe/webhook/", **signed("x" * size)).status_code == 413
     assert not StripeEvent.objects.exists()
 
 

@@ -30,9 +30,9 @@ class Details:
         purchase, warnings = self.purchase, []
         if self.grant and (shortfall := _clawback(self.grant).shortfall):
             warnings.append(
-                f"Shortfall: {purchase.organization} has used {counted(shortfall)} whose money "
-                "went back. Nothing else pays for them, unless staff take them from its other "
-                "credits; should they come home, they are taken back by themselves."
+                f"Shortfall: {purchase.organization} had used {counted(shortfall)} before the "
+                "money went back. They are not taken from its other credits unless staff do so. "
+                "Should a spend of them be refunded, they are taken back then."
             )
         if purchase.check_error and not purchase.is_decided:
             times = "once" if purchase.failed_checks == 1 else f"{purchase.failed_checks} times"

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -29,7 +30,7 @@ from topups.fulfillment import Unfulfillable
 from topups.models import BillingAccount, Dispute, PaymentRefund, Purchase
 from topups.money import format_amount
 
-SHORTFALL = F("revoke_credits") - F("revoked_credits") - F("collected_credits")
+SHORTFALL = Greatest(F("revoke_credits") - F("revoked_credits") - F("collected_credits"), 0)
 
 
 class ShortfallFilter(admin.SimpleListFilter):

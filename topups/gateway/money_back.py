@@ -33,6 +33,7 @@ class Refund:
     amount_minor: int
     currency: str
     status: str
+    failure_reason: str
     request_id: UUID | None
     created_at: datetime
     as_of: datetime
@@ -123,6 +124,7 @@ def refund(data: Mapping[str, Any], as_of: datetime) -> Refund:
         amount_minor=data["amount"],
         currency=data["currency"],
         status=data.get("status") or "pending",
+        failure_reason=data.get("failure_reason") or "",
         request_id=uuid_of((data.get("metadata") or {}).get("request_id")),
         created_at=moment(data["created"]),
         as_of=as_of,

@@ -12,6 +12,7 @@ from topups.gateway.client import moment
 from topups.gateway.money_back import Dispute, Refund, dispute, refund
 
 WEBHOOK_TOLERANCE_SECONDS = 300
+MAX_NAME_LENGTH = 255
 
 # What to subscribe the webhook endpoint to (https://docs.stripe.com/api/events/types).
 SESSION_EVENTS = frozenset(
@@ -42,7 +43,7 @@ class InvalidWebhook(Exception):
 
     WRONG_SIGNATURE = "The signature is missing or wrong."
     OLD = "The signature is too old."
-    NOT_AN_EVENT = "The signed body is not an event."
+    NOT_AN_EVENT = "The signed body is not an event, or none that can be kept."
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,12 @@ def verify_webhook(body: bytes, signature: str | None) -> WebhookEvent:
         event = stripe.Webhook.construct_event(
             body, signature, secret, WEBHOOK_TOLERANCE_SECONDS
         ).to_dict()
+        if b"\\u0000" in body or max(len(event["id"]), len(event["type"])) > MAX_NAME_LENGTH:
+            raise InvalidWebhook(InvalidWebhook.NOT_AN_EVENT)
         return WebhookEvent(id=event["id"], type=event["type"], payload=event)
     except stripe.SignatureVerificationError as error:
         raise InvalidWebhook(InvalidWebhook.OLD) from error
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise InvalidWebhook(InvalidWebhook.NOT_AN_EVENT) from error
 
 

@@ -25,9 +25,12 @@ BEGIN
 
     v_revoke := coalesce(p_revoke, v_old.revoke_credits);
     v_freeze := coalesce(p_freeze, v_old.freeze_credits);
-    v_collected := least(v_old.collected_credits, v_revoke);
-    v_revoked := least(v_revoke - v_collected, v_old.unused);
-    v_frozen := least(v_freeze, v_old.unused - v_revoked);
+    -- What was collected elsewhere stands for credits to revoke first, then for those to freeze.
+    v_collected := least(v_old.collected_credits, v_revoke + v_freeze);
+    v_revoked := least(greatest(v_revoke - v_collected, 0), v_old.unused);
+    v_frozen := least(
+        v_freeze - greatest(v_collected - v_revoke, 0), v_old.unused - v_revoked
+    );
 
     UPDATE credits_clawback c
     SET revoke_credits = v_revoke, freeze_credits = v_freeze, collected_credits = v_collected,

@@ -1,4 +1,5 @@
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -6,6 +7,8 @@ from django.utils import timezone
 
 from credits.moments import parse_moment
 from topups import reconciliation
+
+STRIPE_BEGAN = datetime(2010, 1, 1, tzinfo=UTC)
 
 
 class Command(BaseCommand):
@@ -20,14 +23,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, since: str | None, **options: Any) -> None:
         now = timezone.now()
-        try:
-            moment = parse_moment(since) if since else None
-        except ValueError:
-            raise CommandError(
-                f"--since is {since!r}; write it like 2026-11-30T00:00:00Z."
-            ) from None
-        if moment and moment > now:
-            raise CommandError("--since is in the future.")
+        moment = None if since is None else self._moment(since)
+        if moment and not STRIPE_BEGAN <= moment <= now:
+            raise CommandError(f"--since is {since}; it must be between 2010 and now.")
         run = reconciliation.reconcile(since=moment, now=now)
         self.stdout.write(f"Looked at {run.seen:,} objects at Stripe since {run.since:%F %T} UTC.")
         for line in run.repaired:
@@ -35,3 +33,11 @@ class Command(BaseCommand):
         if run.failures:
             raise CommandError("\n".join(run.failures))
         self.stdout.write(self.style.SUCCESS(f"Done: {len(run.repaired):,} repaired."))
+
+    def _moment(self, text: str) -> datetime:
+        try:
+            return parse_moment(text)
+        except ValueError:
+            raise CommandError(
+                f"--since is {text!r}; write it like 2026-11-30T00:00:00Z."
+            ) from None
