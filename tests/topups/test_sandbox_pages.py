@@ -201,7 +201,7 @@ def test_the_board_shows_every_state_with_the_buttons_that_make_sense(shop, admi
         found = re.findall(
             r'action="/sandbox/do/([\w-]+)/"', admin.get("/sandbox/").content.decode()
         )
-        return set(found) - {"hold", "drop", "create-code", "send-again"}
+        return set(found) - {"hold", "release", "drop", "create-code", "send-again"}
 
     assert "Nobody has started to pay yet." in text(admin.get("/sandbox/"))
     session = shop.session()
@@ -285,6 +285,14 @@ def test_events_that_are_held_back_arrive_when_they_are_released(shop, press, wo
     assert StripeEvent.objects.count() == 3
     assert not deliveries.waiting().exists()
     assert "All events have arrived" in press("release")
+
+
+def test_events_a_killed_worker_left_behind_can_be_sent(shop, admin, press, settings):
+    shop.sale()  # No worker is there to send its event.
+    assert "Send now" in admin.get("/sandbox/").content.decode()
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+    assert "Sent: 1" in press("release")
+    assert "Send now" not in admin.get("/sandbox/").content.decode()
 
 
 def test_events_can_be_lost_and_sent_after_all(shop, press, worker):
