@@ -91,6 +91,7 @@ class Processes:
             time.sleep(POLL_SECONDS)
         self._forget(process)
         if process.returncode:
+            self.check()  # A Ctrl-C in the moment of its birth reaches the child, too.
             raise Problem(f"{name} failed: {last_line(log)} (all of it is in {log})")
 
     def wait_until(self, ready: Callable[[], bool], what: str, *, timeout_seconds: float) -> None:
