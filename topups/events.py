@@ -70,14 +70,14 @@ def process_due(*, now: datetime) -> None:
         process(event, now=now)
 
 
-def apply(fact: gateway.Fact, *, now: datetime) -> bool | None:
-    """Take in what Stripe tells, in an event or asked; None when it is not about a purchase.
+def apply(fact: gateway.Fact, *, now: datetime) -> bool:
+    """Take in what Stripe told when asked; whether it was news about a purchase of ours.
 
-    Tells whether it was news. Asks Stripe which purchase a payment is of that is not known yet, so
-    call it outside a transaction. Raises `gateway.GatewayError` or `fulfillment.Unfulfillable`.
+    Asks Stripe which purchase a payment is of that is not known yet, so call it outside a
+    transaction. Raises `gateway.GatewayError` or `fulfillment.Unfulfillable`.
     """
     purchase_id = purchase_of(fact, now=now)
-    return None if purchase_id is None else _apply(fact, purchase_id, now)
+    return purchase_id is not None and _apply(fact, purchase_id, now)
 
 
 def purchase_of(fact: gateway.Fact, *, now: datetime) -> UUID | None:
