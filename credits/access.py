@@ -62,6 +62,11 @@ class Access:
     key: ApiKey
     codes: frozenset[str] | None
 
+    @property
+    def organization(self) -> Organization | None:
+        """The one it is for; None where each request names one."""
+        return self.key.organization
+
     def may_use(self, action_code: str) -> bool:
         return self.codes is None or action_code in self.codes
 

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from credits import ledger
 from credits.models import Organization, User
-from credits.views import SignedInRequest
+from credits.views.base import SignedInRequest, chosen_organization
 from topups import billing, checkout, fulfillment, gateway
 from topups.forms import TopUpForm, offers
 from topups.models import Price, Purchase
@@ -64,14 +64,9 @@ def top_up(request: SignedInRequest) -> HttpResponseBase:
 
 
 def _shown_organization(request: HttpRequest, form: TopUpForm) -> Organization:
-    """The one posted or named by `?organization=`, or the first. Raises Http404 for others."""
-    first = next(iter(form.organizations))
-    posted = form.data.get("organization")
-    public_id = posted if posted in form.organizations else request.GET.get("organization", first)
-    try:
-        return form.organizations[public_id]
-    except KeyError as error:
-        raise Http404 from error
+    """The one posted, or else the one chosen on the pages. Raises Http404 for others."""
+    posted = form.organizations.get(form.data.get("organization", ""))
+    return posted or chosen_organization(request, form.organizations.values())
 
 
 def _best_value(prices: list[Price]) -> Price | None:

@@ -81,7 +81,7 @@ def find_organization(
     access: Access, public_id: str | None, look_up: LookUp = look_up_organization
 ) -> Organization:
     """The organization a request is about: the key's own, or the one a service's key names."""
-    own = access.key.organization
+    own = access.organization
     if own is None:
         return _named_organization(public_id, look_up)
     if public_id not in (None, own.public_id):
@@ -111,8 +111,8 @@ def check_action(access: Access, code: str) -> None:
 def find_spend(access: Access, spend_id: UUID) -> Spend:
     """The spend or hold with this id; Http404 where there is none or the key may not see it."""
     spends = Spend.objects.select_related("organization", "action")
-    if access.key.organization_id:
-        spends = spends.filter(organization_id=access.key.organization_id)
+    if access.organization:
+        spends = spends.filter(organization=access.organization)
     found = spends.filter(pk=spend_id).first()
     if found is None or not access.may_use(found.action.code):
         raise Http404

@@ -1,0 +1,1 @@
+"""The pages of customers about their credits, one file per screenful."""
