@@ -118,6 +118,14 @@ def clients() -> dict[str, Client]:
     return visitors
 
 
+def cookies_of(visitor: Client) -> list[dict[str, str]]:
+    """With these a browser walks as `visitor`."""
+    return [
+        {"name": name, "value": morsel.value, "domain": "localhost", "path": "/"}
+        for name, morsel in visitor.cookies.items()
+    ]
+
+
 def stops(ids: dict[str, str]) -> Iterator[tuple[Stop, str]]:
     """Each page with its address."""
     for stop in WALK:
