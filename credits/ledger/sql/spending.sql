@@ -22,7 +22,7 @@ DECLARE
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
     SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at, w.out_of_credits_at,
-        CASE WHEN o.show_balance THEN o.low_balance_credits END AS threshold
+        o.weekly_credits, CASE WHEN o.show_balance THEN o.low_balance_credits END AS threshold
     INTO STRICT v_wallet
     FROM credits_wallet w JOIN credits_organization o ON o.id = w.organization_id
     WHERE w.organization_id = p_organization
@@ -77,11 +77,12 @@ BEGIN
     balance := ledger_available(p_organization, at);
     IF balance < total THEN
         outcome := 'out_of_credits';
-        -- Told already, in this week: the refusals that follow are as cheap as can be.
-        IF v_wallet.out_of_credits_at >= ledger_midnight(ledger_week(at)) THEN
-            RETURN;
+        -- The refusals after it cost nothing more, until a new week may have brought a bundle.
+        IF v_wallet.out_of_credits_at IS NULL OR v_wallet.weekly_credits > 0
+            AND v_wallet.out_of_credits_at < ledger_midnight(ledger_week(at))
+        THEN
+            PERFORM ledger_note_shortage(p_organization, balance, at);
         END IF;
-        PERFORM ledger_note_shortage(p_organization, balance, at);
         RETURN;
     END IF;
 
