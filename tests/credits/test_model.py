@@ -64,8 +64,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def wait_for_monday(self) -> None:
         self.model.move_to(ledger.next_refill_at(self.now))
 
-    @rule(target=spends, quantity=quantities, seconds=st.none() | st.sampled_from([1, 900, 86_400]))
-    def spend_or_hold(self, quantity: int, seconds: int | None) -> Any:
+    @rule(
+        target=spends,
+        quantity=st.none() | quantities,
+        seconds=st.none() | st.sampled_from([1, 900, 86_400]),
+    )
+    def spend_or_hold(self, quantity: int | None, seconds: int | None) -> Any:
+        """Of `quantity`, or of all there is."""
+        quantity = quantity or self.model.available() or 1
         key = str(uuid.uuid4())
         enough = quantity <= self.model.available()
         results = []
