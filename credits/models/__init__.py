@@ -12,6 +12,7 @@ from credits.models.ledger import (
     Wallet,
 )
 from credits.models.mail import Email
+from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import Membership, Organization
 from credits.models.tokens import TokenUse
 from credits.models.users import User
@@ -27,6 +28,10 @@ __all__ = [
     "Entry",
     "Grant",
     "Membership",
+    "Notice",
+    "NoticeDismissal",
+    "NoticeKind",
+    "NoticeOptOut",
     "Organization",
     "Refund",
     "Service",
