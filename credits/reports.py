@@ -1,10 +1,13 @@
 """Read-only queries for pages; nothing here changes a row."""
 
-from datetime import UTC, datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     CharField,
     Count,
     F,
@@ -14,12 +17,13 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.db.models.functions import Cast, TruncDate
+from django.db.models.functions import Cast, Collate, TruncDate
 
 from credits.ledger.weeks import week_start
-from credits.models import Entry, Grant, Organization, Spend, Wallet
+from credits.models import Action, Entry, Grant, Organization, Service, Spend, Wallet
 
 RECENT_ROWS = 20
+SPENDS_PER_CHUNK = 2_000
 
 
 class Available(Func):
@@ -55,10 +59,12 @@ def recent_entries(organization: Organization) -> QuerySet[Entry]:
     return organization.entries.select_related("grant", "spend__action", "actor")[:RECENT_ROWS]
 
 
+KEPT_CREDITS = F("credits") - F("released_credits") - F("refunded_credits")
+UTC_DAY = TruncDate("created_at", tzinfo=UTC)
 USAGE_GROUPS = {
     "action": F("action__code"),
     "service": F("action__service__name"),
-    "day": Cast(TruncDate("created_at", tzinfo=UTC), CharField()),
+    "day": Cast(UTC_DAY, CharField()),
 }
 
 
@@ -69,13 +75,94 @@ def usage(
 
     Credits are what the spends kept: refunds and the released part of holds are left out.
     """
-    kept = F("credits") - F("released_credits") - F("refunded_credits")
     return [
         dict(row)
-        for row in organization.spends.filter(
-            status=Spend.Status.SPENT, created_at__gte=start, created_at__lt=end
-        )
+        for row in _used(organization, start, end)
         .values(name=USAGE_GROUPS[by])
-        .annotate(spends=Count("*"), quantity=Sum("quantity"), credits=Sum(kept))
+        .annotate(spends=Count("*"), quantity=Sum("quantity"), credits=Sum(KEPT_CREDITS))
         .order_by("name")
     ]
+
+
+def daily_usage(
+    organization: Organization, *, start: datetime, end: datetime
+) -> dict[Service, Counter[date]]:
+    """The credits kept by spends from `start` up to `end`, by service and UTC day.
+
+    Services come in the order in which they were made; days and services without use are left out.
+    """
+    # Millions of spends are added up without a join: the few actions are looked up afterwards.
+    rows = (
+        _used(organization, start, end)
+        .values("action_id", day=UTC_DAY)
+        .annotate(kept=Sum(KEPT_CREDITS))
+        .filter(kept__gt=0)
+        .order_by()
+    )
+    services = {action.pk: action.service for action in Action.objects.select_related("service")}
+    usage: defaultdict[Service, Counter[date]] = defaultdict(Counter)
+    for row in rows:
+        usage[services[row["action_id"]]][row["day"]] += row["kept"]
+    return dict(sorted(usage.items(), key=lambda item: item[0].pk))
+
+
+def _used(organization: Organization, start: datetime, end: datetime) -> QuerySet[Spend]:
+    """The spends of a period, of which holds count once they are captured."""
+    return organization.spends.filter(
+        status=Spend.Status.SPENT, created_at__gte=start, created_at__lt=end
+    )
+
+
+def spends_before(organization: Organization, older_than: Spend | None = None) -> QuerySet[Spend]:
+    """All spends of an organization, or those older than one of them, newest first."""
+    spends = organization.spends.select_related("action__service")
+    if older_than is None:
+        return spends
+    # The first condition is the one an index can start from.
+    return spends.filter(_is_older(older_than), created_at__lte=older_than.created_at)
+
+
+# Written out and not bound, so that the planner sees that the index on references will do.
+_HAS_REFERENCE = Func(F("reference"), template="%(expressions)s <> ''", output_field=BooleanField())
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def spends_by_reference(
+    organization: Organization, beginning: str, after: Spend | None = None
+) -> QuerySet[Spend]:
+    """The spends whose reference begins so, by reference and then newest first, or those after one.
+
+    So those whose reference is exactly `beginning` come first, and an index has them in this order.
+    """
+    first = after.reference if after else beginning
+    found = (
+        organization.spends.select_related("action__service")
+        .alias(spelled=Collate("reference", "C"))
+        .filter(_HAS_REFERENCE, spelled__gte=first, spelled__lt=beginning + _LAST_CHARACTER)
+        .order_by("spelled", "-created_at", "-id")
+    )
+    return found.filter(Q(spelled__gt=first) | _is_older(after)) if after else found
+
+
+def _is_older(than: Spend) -> Q:
+    return Q(created_at__lt=than.created_at) | Q(created_at=than.created_at, id__lt=than.pk)
+
+
+def spends_in_order(
+    organization: Organization, *, start: datetime, end: datetime
+) -> Iterator[list[Spend]]:
+    """Every spend from `start` up to `end`, oldest first, in chunks.
+
+    Each chunk is a query of its own: a reader who takes an hour keeps no transaction open.
+    """
+    spends = (
+        organization.spends.select_related("action__service")
+        .filter(created_at__lt=end)
+        .order_by("created_at", "id")
+    )
+    chunk = list(spends.filter(created_at__gte=start)[:SPENDS_PER_CHUNK])
+    while chunk:
+        yield chunk
+        last = chunk[-1]
+        newer = Q(created_at__gt=last.created_at) | Q(id__gt=last.pk)
+        chunk = list(spends.filter(newer, created_at__gte=last.created_at)[:SPENDS_PER_CHUNK])

@@ -32,6 +32,7 @@ HELPERS = (
     "credits.counting",
     "credits.moments",
     "credits.retries",
+    "credits.spreadsheets",
     "credits.wording",
     "topups.gateway",
     "topups.money",
