@@ -48,14 +48,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One bar: where its slot begins, where the bar itself does, and where its middle is."""
+    """One bar: where its slot begins, where the bar itself does, and where its middle is.
+
+    Its date is written where `date_rank` is not 0, and a phone has room for those of rank 1 only.
+    """
 
     day: date
     left: str
     x: str
     middle: str
     segments: tuple[Segment, ...]
-    is_dated: bool
+    date_rank: int
 
     @property
     def total(self) -> int:
@@ -83,13 +86,14 @@ class UsageChart:
     def _day(self, index: int, day: date, count: int) -> Day:
         slot = 100 / count
         every = -(-count // MOST_DATES)
+        position, rest = divmod(index, every)
         return Day(
             day=day,
             left=_percent(index * slot),
             x=_percent((index + (1 - BAR_SHARE) / 2) * slot),
             middle=_percent((index + 0.5) * slot),
             segments=tuple(self._segments(day)),
-            is_dated=index % every == every // 2,
+            date_rank=0 if rest != every // 2 else 1 + position % 2,
         )
 
     def _segments(self, day: date) -> Iterator[Segment]:

@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     BooleanField,
@@ -59,12 +60,10 @@ def recent_entries(organization: Organization) -> QuerySet[Entry]:
     return organization.entries.select_related("grant", "spend__action", "actor")[:RECENT_ROWS]
 
 
-KEPT_CREDITS = F("credits") - F("released_credits") - F("refunded_credits")
-UTC_DAY = TruncDate("created_at", tzinfo=UTC)
 USAGE_GROUPS = {
     "action": F("action__code"),
     "service": F("action__service__name"),
-    "day": Cast(UTC_DAY, CharField()),
+    "day": Cast(TruncDate("created_at", tzinfo=UTC), CharField()),
 }
 
 
@@ -75,42 +74,52 @@ def usage(
 
     Credits are what the spends kept: refunds and the released part of holds are left out.
     """
+    kept = F("credits") - F("released_credits") - F("refunded_credits")
     return [
         dict(row)
-        for row in _used(organization, start, end)
+        for row in organization.spends.filter(
+            status=Spend.Status.SPENT, created_at__gte=start, created_at__lt=end
+        )
         .values(name=USAGE_GROUPS[by])
-        .annotate(spends=Count("*"), quantity=Sum("quantity"), credits=Sum(KEPT_CREDITS))
+        .annotate(spends=Count("*"), quantity=Sum("quantity"), credits=Sum(kept))
         .order_by("name")
     ]
 
 
+# Day by day, so that however many spends there are, each day is read from the index by itself and
+# added up in memory; the few actions are looked up afterwards.
+_DAILY_USAGE = """
+    SELECT (day AT TIME ZONE 'UTC')::date, used.action_id, used.credits
+    FROM generate_series(%(start)s::timestamptz, %(last)s::timestamptz, '24 hours') AS day,
+    LATERAL (
+        SELECT action_id, sum(credits - released_credits - refunded_credits)::bigint AS credits
+        FROM credits_spend
+        WHERE organization_id = %(organization)s AND status = 'spent'
+            AND created_at >= day AND created_at < day + interval '24 hours'
+        GROUP BY action_id
+    ) AS used
+    WHERE used.credits > 0
+"""
+
+
 def daily_usage(
-    organization: Organization, *, start: datetime, end: datetime
+    organization: Organization, *, first: date, last: date
 ) -> dict[Service, Counter[date]]:
-    """The credits kept by spends from `start` up to `end`, by service and UTC day.
+    """The credits that spends kept from the `first` to the `last` UTC day, by service and day.
 
     Services come in the order in which they were made; days and services without use are left out.
     """
-    # Millions of spends are added up without a join: the few actions are looked up afterwards.
-    rows = (
-        _used(organization, start, end)
-        .values("action_id", day=UTC_DAY)
-        .annotate(kept=Sum(KEPT_CREDITS))
-        .filter(kept__gt=0)
-        .order_by()
-    )
+    start, last_start = (datetime.combine(day, time(), UTC) for day in (first, last))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DAILY_USAGE, {"organization": organization.pk, "start": start, "last": last_start}
+        )
+        rows = cursor.fetchall()
     services = {action.pk: action.service for action in Action.objects.select_related("service")}
     usage: defaultdict[Service, Counter[date]] = defaultdict(Counter)
-    for row in rows:
-        usage[services[row["action_id"]]][row["day"]] += row["kept"]
+    for day, action_id, credits in rows:
+        usage[services[action_id]][day] += credits
     return dict(sorted(usage.items(), key=lambda item: item[0].pk))
-
-
-def _used(organization: Organization, start: datetime, end: datetime) -> QuerySet[Spend]:
-    """The spends of a period, of which holds count once they are captured."""
-    return organization.spends.filter(
-        status=Spend.Status.SPENT, created_at__gte=start, created_at__lt=end
-    )
 
 
 def spends_before(organization: Organization, older_than: Spend | None = None) -> QuerySet[Spend]:

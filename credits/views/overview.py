@@ -1,6 +1,6 @@
 """The home page of customers, and their spends."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,16 +51,16 @@ def home(request: SignedInRequest) -> HttpResponse:
 
 def _balance_and_usage(organization: Organization, days: int, now: datetime) -> dict[str, Any]:
     """What only those organizations get to see whose balance and usage staff show."""
-    today = now.astimezone(UTC).date()
-    start = datetime.combine(today - timedelta(days=days - 1), time(), UTC)
-    usage = reports.daily_usage(organization, start=start, end=start + timedelta(days=days))
+    shown_days = days_until(now.astimezone(UTC).date(), days)
+    first, today = shown_days[0], shown_days[-1]
+    usage = reports.daily_usage(organization, first=first, last=today)
     return {
         "balance": ledger.balance(organization, now=now),
         "lapses_at": ledger.next_refill_at(now),
         "days": days,
         "periods": PERIODS_DAYS,
-        "chart": UsageChart(usage, days_until(today, days)),
-        "export": PeriodForm(today=today, initial={"first_day": start.date(), "last_day": today}),
+        "chart": UsageChart(usage, shown_days),
+        "export": PeriodForm(today=today, initial={"first_day": first, "last_day": today}),
         **_page(reports.spends_before(organization), LATEST_SPENDS),
     }
 

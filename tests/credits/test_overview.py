@@ -116,7 +116,7 @@ def test_hidden_usage_is_nowhere_on_the_page(client, organization, query):
     assert not [part for part in USAGE_PARTS if part in after.text]
     text = words(after)
     assert "Acme" in text
-    assert "Next free credits 50 Amplience credits Monday 00:00 UTC" in text
+    assert "Next free credits 50 Monday 00:00 UTC" in text
     assert f'href="/top-up/?organization={organization.public_id}"' in after.text
 
 
@@ -155,14 +155,11 @@ def test_owners_are_led_to_their_keys(client, organization):
 def test_the_balance_is_told_by_kind_and_when_the_weekly_part_lapses(client, visible):
     spend(visible, quantity=8)
     text = words(client.get("/"))
-    assert (
-        "Balance 10,042 Amplience credits Weekly lapse Monday 00:00 UTC 42 Bought 0 Given 10,000"
-        in text
-    )
+    assert "Balance 10,042 Weekly lapse Monday 00:00 UTC 42 Bought 0 Given 10,000" in text
 
 
 def test_the_next_free_credits_are_told(client, visible):
-    assert "Next free credits 50 Amplience credits Monday 00:00 UTC" in words(client.get("/"))
+    assert "Next free credits 50 Monday 00:00 UTC" in words(client.get("/"))
     Organization.objects.update(weekly_credits=0)
     assert "No free credits each week" in words(client.get("/"))
 
@@ -177,8 +174,8 @@ def test_without_spends_the_page_says_what_to_do(client, visible, settings):
 
 
 def test_usage_is_told_by_day_and_service_without_what_was_given_back(client, visible):
-    spend(visible, quantity=40, now=NOON - timedelta(days=29))
     spend(visible, quantity=99, now=MONDAY - timedelta(days=40))
+    spend(visible, quantity=40, now=NOON - timedelta(days=29))
     given_back = spend(visible, quantity=5)
     ledger.refund(visible.spends.get(pk=given_back.id), credits=2, now=NOON)
     ledger.hold(visible, "background.remove", quantity=9, now=NOON)
@@ -186,11 +183,11 @@ def test_usage_is_told_by_day_and_service_without_what_was_given_back(client, vi
     price = Action.objects.get(code="background.remove").credits
     page = client.get("/")
     text = words(page)
-    assert f"27 Oct 2026 0 40 40 Together {price} 43 {43 + price}" in text
-    assert f"25 Nov 2026 {price} 3 {3 + price}" in text
+    assert f"25 Nov 2026 3 {price} {3 + price} 27 Oct 2026 40 0 40" in text
+    assert f"Total 43 {price} {43 + price}" in text
     assert f"Wednesday, 25 Nov: {counted(3 + price)}" in page.text
-    assert "16 Oct 2026" in words(client.get("/?days=90"))
-    assert "27 Oct 2026" not in words(client.get("/?days=7"))
+    assert f"Total 142 {price}" in words(client.get("/?days=90"))
+    assert f"Total 3 {price}" in words(client.get("/?days=7"))
 
 
 def counted(credits: int) -> str:
@@ -200,7 +197,7 @@ def counted(credits: int) -> str:
 def test_a_day_is_one_in_utc(client, visible):
     for minutes in (-1, 0):
         spend(visible, now=MONDAY + timedelta(minutes=minutes))
-    usage = reports.daily_usage(visible, start=MONDAY - timedelta(days=1), end=NOON)
+    usage = reports.daily_usage(visible, first=TODAY - timedelta(days=3), last=TODAY)
     [by_day] = usage.values()
     assert by_day == {date(2026, 11, 22): 1, date(2026, 11, 23): 1}
 
@@ -223,7 +220,7 @@ def test_each_spend_tells_what_it_cost_and_what_became_of_it(client, visible):
 
 
 def older(response) -> str | None:
-    link = re.search(r'href="([^"]*)">Older<', response.text)
+    link = re.search(r'href="([^"]*)">(?:Older|More)<', response.text)
     return link and link[1].replace("&amp;", "&")
 
 
