@@ -1,10 +1,11 @@
 from django.urls import path
-from django.views.generic import RedirectView
 
-from credits.views import keys, problems
+from credits.views import export, keys, overview, problems
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="top-up"), name="home"),
+    path("", overview.home, name="home"),
+    path("spends/", overview.spends, name="spends"),
+    path("usage.csv", export.usage_csv, name="usage-csv"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<int:key_id>/revoke/", keys.revoke_key, name="revoke-key"),
     path("problems/<slug:slug>/", problems.problem, name="problem"),

@@ -34,6 +34,7 @@ HELPERS = (
     "credits.moments",
     "credits.origins",
     "credits.retries",
+    "credits.spreadsheets",
     "credits.wording",
     "topups.gateway",
     "topups.money",
