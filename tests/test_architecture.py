@@ -13,8 +13,10 @@ ROOT: Path = settings.BASE_DIR
 APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
+    "credits.activity",
     "credits.ledger",
     "credits.mail",
+    "credits.people",
     "credits.reports",
     "topups.billing",
     "topups.checkout",

@@ -13,6 +13,7 @@ from credits.models.ledger import (
 )
 from credits.models.mail import Email
 from credits.models.organizations import Membership, Organization
+from credits.models.people import Activity, Invitation
 from credits.models.users import User
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "MAX_QUANTITY",
     "MAX_REFERENCE_LENGTH",
     "Action",
+    "Activity",
     "ApiKey",
     "Clawback",
     "Email",
     "Entry",
     "Grant",
+    "Invitation",
     "Membership",
     "Organization",
     "Refund",

@@ -34,6 +34,14 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Kept to within five minutes."
     )
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="replaced_by",
+        help_text="The key whose settings it took over with a new secret.",
+    )
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL
     )
