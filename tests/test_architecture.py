@@ -17,6 +17,7 @@ VERBS = (
     "credits.ledger",
     "credits.mail",
     "credits.people",
+    "credits.people",
     "credits.reports",
     "topups.billing",
     "topups.checkout",

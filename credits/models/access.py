@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 
 from credits.models.catalog import Action, Service
@@ -60,3 +62,7 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def works_at(self, now: datetime) -> bool:
+        """Whether it opens the API: it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
