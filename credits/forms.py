@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from credits.models import Action, ApiKey, Membership
+from credits.models import Action, ApiKey, Invitation, Membership
 
 
 class ActionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
@@ -104,6 +104,8 @@ class InvitationForm(RoleForm):
     """Whom an owner asks to join."""
 
     email = forms.EmailField(
-        label=_("Email address"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
+        label=_("Email address"),
+        max_length=Invitation._meta.get_field("email").max_length,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     field_order = ("email", "role")

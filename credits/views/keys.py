@@ -93,14 +93,13 @@ def rotate_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
         return render(request, "credits/rotate_key.html", {"key": key, "form": form})
     assert key.organization is not None
     try:
-        _, secret = access.rotate_key(
-            key, grace=form.cleaned_data["grace"], by=request.user, now=timezone.now()
-        )
+        grace = form.cleaned_data["grace"]
+        rotated = access.rotate_key(key, grace=grace, by=request.user, now=timezone.now())
     except access.KeyDoesNotWork:
         text = _("“%(name)s” does not work any more or was rotated already: create a new key.")
         messages.error(request, text % {"name": key.name})
         return redirect(_keys_url(key))
-    return _keys_page(request, key.organization, secret=secret)
+    return _keys_page(request, key.organization, secret=rotated[1])
 
 
 @login_required

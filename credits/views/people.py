@@ -47,13 +47,15 @@ def members(request: SignedInRequest) -> HttpResponseBase:
 
 def _invite(request: SignedInRequest, organization: Organization, form: InvitationForm) -> bool:
     """Whether it was done; if not, the form says why."""
-    email, role = form.cleaned_data["email"], form.cleaned_data["role"]
+    asked = form.cleaned_data
     try:
-        people.invite(organization, email, role, by=request.user, now=timezone.now())
+        invitation = people.invite(
+            organization, asked["email"], asked["role"], by=request.user, now=timezone.now()
+        )
     except people.PeopleError as refusal:
         form.add_error("email", str(refusal))
         return False
-    messages.success(request, _("%(email)s is invited.") % {"email": email})
+    messages.success(request, _("%(email)s is invited.") % {"email": invitation.email})
     return True
 
 
