@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 SIDEBAR = {
     "Customers": {
         "credits.organization": ("Organizations", "apartment"),
+        "credits.activity": ("Activity", "history"),
         "credits.email": ("Emails", "mail"),
     },
     "Ledger": {
@@ -39,6 +40,7 @@ SIDEBAR = {
         "credits.apikey": ("API keys", "key"),
         "credits.user": ("Users", "person"),
         "credits.membership": ("Memberships", "badge"),
+        "credits.invitation": ("Invitations", "person_add"),
         "auth.group": ("Staff groups", "groups"),
     },
     "Schedule": {

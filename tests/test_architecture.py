@@ -13,8 +13,11 @@ ROOT: Path = settings.BASE_DIR
 APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
+    "credits.activity",
     "credits.ledger",
     "credits.mail",
+    "credits.people",
+    "credits.people",
     "credits.reports",
     "credits.tokens",
     "topups.billing",
