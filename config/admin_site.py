@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 SIDEBAR = {
     "Customers": {
         "credits.organization": ("Organizations", "apartment"),
+        "credits.notice": ("Notices", "notifications"),
         "credits.email": ("Emails", "mail"),
     },
     "Ledger": {

@@ -15,6 +15,7 @@ VERBS = (
     "credits.access",
     "credits.ledger",
     "credits.mail",
+    "credits.notices",
     "credits.reports",
     "credits.tokens",
     "topups.billing",
