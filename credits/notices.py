@@ -173,7 +173,7 @@ def recent(organization: Organization) -> QuerySet[Notice]:
 def set_threshold(
     organization: Organization, credits: int | None, *, actor: User, now: datetime
 ) -> None:
-    """Have members told when use leaves less than `credits` (1 to 1,000,000,000; None for never)."""
+    """Have members told when use leaves less than `credits`: 1 to 1,000,000,000, None for never."""
     with transaction.atomic():
         ledger.change_threshold(organization, credits, now=now)
 
