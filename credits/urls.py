@@ -1,6 +1,15 @@
 from django.urls import path
 
-from credits.views import activity, export, invitations, keys, overview, people, problems
+from credits.views import (
+    activity,
+    export,
+    invitations,
+    keys,
+    notices,
+    overview,
+    people,
+    problems,
+)
 
 urlpatterns = [
     path("", overview.home, name="home"),
@@ -25,5 +34,8 @@ urlpatterns = [
         people.withdraw_invitation,
         name="withdraw-invitation",
     ),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss-notice"),
+    path("notices/unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
     path("problems/<slug:slug>/", problems.problem, name="problem"),
 ]

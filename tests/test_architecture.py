@@ -16,7 +16,7 @@ VERBS = (
     "credits.activity",
     "credits.ledger",
     "credits.mail",
-    "credits.people",
+    "credits.notices",
     "credits.people",
     "credits.reports",
     "credits.tokens",
