@@ -69,6 +69,14 @@ class Kind(TextChoices):
     )
     BALANCE_SHOWN = "balance_shown", _("%(actor)s let you see the balance and the usage.")
     BALANCE_HIDDEN = "balance_hidden", _("%(actor)s hid the balance and the usage.")
+    THRESHOLD_SET = (
+        "threshold_set",
+        _("%(actor)s let members be told when the balance falls below %(credits)s."),
+    )
+    THRESHOLD_REMOVED = (
+        "threshold_removed",
+        _("%(actor)s let members be told no more of a low balance."),
+    )
     SUSPENDED = "suspended", _("%(actor)s suspended the organization.")
     RESUMED = "resumed", _("%(actor)s resumed the organization.")
 
