@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from shop import ACTION
-from shopping import EMAIL, PASSWORD, PHONE, buy, pay, sign_in
+from shopping import EMAIL, PASSWORD, PHONE, pay, sign_in
 
 from credits import ledger
 from credits.models import Grant, Membership, User
