@@ -51,8 +51,9 @@ def problems(page: Page, mode: str) -> Iterator[str]:
 
 def visit(page: Page, stop: Stop, path: str, mode: str) -> list[str]:
     response = page.goto(path)
-    page.screenshot(path=SCREENSHOTS / f"{stop.name}-{mode}.png", full_page=True)
+    # A picture of the whole page resizes it, and so comes last.
     found = list(problems(page, mode))
+    page.screenshot(path=SCREENSHOTS / f"{stop.name}-{mode}.png", full_page=True)
     if response.status != stop.status:
         found.append(f"answers {response.status}")
     return found
