@@ -25,7 +25,7 @@ AVATAR = re.compile(r'<span class="avatar".*?</span>')
 ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "data-label", "data-title", "data-yours")
 UNREAD = ("script", "style", "code")
 # These speak to whoever develops, in English.
-ENGLISH = ("/sandbox/",)
+ENGLISH = ("/sandbox/", "/problems/")
 # Pages that are only shown when something is wrong.
 RARE = (
     "400.html",
@@ -99,7 +99,11 @@ def pseudo(monkeypatch) -> None:
 @pytest.fixture
 def ids(site, worker, pseudo) -> dict[str, str]:
     """What there is to see, all of it data."""
-    Wording.objects.update(credits_name="«sparks»")
+    Wording.objects.update(
+        credits_name="«sparks»",
+        out_of_credits_message="«No sparks»",
+        next_refill_message="«More soon»",
+    )
     Plan.objects.update(name="«plan»")
     Action.objects.update(name="«action»")
     Service.objects.update(name=Concat(Value("«"), "name", Value("»")))
