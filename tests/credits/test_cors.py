@@ -286,10 +286,11 @@ def test_a_wrong_line_is_named_and_makes_no_key(owner, lines, message):
     assert not ApiKey.objects.exists()
 
 
-def test_staff_change_the_origins_of_a_key(admin, organization):
+def test_staff_change_the_origins_of_a_key(admin, sign_in, organization):
     key, _ = create_key(name="Shop", organization=organization, allowed_origins=[SHOP])
     url = f"/admin/credits/apikey/{key.pk}/change/"
     assert SHOP in admin.get(url).content.decode()
+    assert SHOP in sign_in("support").get(url).content.decode()
     form = {"name": "Shop", "expires_at_0": "", "expires_at_1": ""}
     refused = admin.post(url, {**form, "allowed_origins": "shop.example"})
     assert "is not a web origin" in refused.content.decode()
@@ -297,7 +298,7 @@ def test_staff_change_the_origins_of_a_key(admin, organization):
     assert ApiKey.objects.get().allowed_origins == [SHOP, "null"]
     admin.post(url, {**form, "allowed_origins": f"null\n{SHOP}"})
     changes = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert changes == ["Changed allowed origins.", "No fields changed."]
+    assert changes == ["Changed Allowed origins.", "No fields changed."]
     added = {**form, "organization": organization.pk, "allowed_origins": "null"}
     admin.post("/admin/credits/apikey/add/", {**added, "name": "Frame"})
     assert ApiKey.objects.get(name="Frame").allowed_origins == ["null"]

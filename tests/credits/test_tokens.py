@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.signing import Signer
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from credits import ledger, tasks
@@ -333,6 +334,12 @@ def test_replays_do_not_count_and_what_goes_back_does_not_raise_the_limit(server
     assert server.post(f"spends/{spent[0]['id']}/refund").status_code == 200
     assert_problem(shop.spend(), 403, "spend_limit_reached")
     assert shop.spend(quantity=3, key="order-1").json() == spent[0]
+
+
+def test_the_database_holds_no_negative_use(server):
+    page(server).spend()
+    with pytest.raises(DatabaseError, match="token_use_not_negative"), transaction.atomic():
+        TokenUse.objects.update(credits=-1)
 
 
 # --- Until when -----------------------------------------------------------------------------------
