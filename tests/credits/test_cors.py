@@ -13,18 +13,13 @@ from credits import access, ledger, origins
 from credits.access import create_key, revoke_key
 from credits.models import ApiKey, Membership, User
 from tests.credits.browsing import ACTION, SHOP, Page, page
-from tests.credits.support import Api, assert_problem
+from tests.credits.support import assert_problem
 
 ALLOWED = "Access-Control-Allow-Origin"
 PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
 }
-
-
-@pytest.fixture
-def server(organization) -> Api:
-    return Api(create_key(name="Shop", organization=organization, allowed_origins=[SHOP])[1])
 
 
 def preflight(origin: str, path: str = "/api/v1/spends"):
