@@ -48,7 +48,7 @@ def test_an_invited_person_makes_an_account_and_is_a_member(
     expect(ninas.get_by_label("Your email address")).to_have_value(NINA)
     ninas.get_by_label("Password", exact=True).fill("seven-green-kites-4")
     ninas.get_by_label("Password (again)").fill("seven-green-kites-4")
-    ninas.get_by_role("button", name="Create the account and join").click()
+    ninas.get_by_role("button", name="Create your account").click()
     expect(ninas.get_by_role("status")).to_have_text("Welcome! You now belong to Fern & Field.")
     expect(ninas.get_by_role("link", name="API keys")).to_have_count(0)
 
