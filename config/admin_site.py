@@ -11,6 +11,7 @@ SIDEBAR = {
     "Customers": {
         "credits.organization": ("Organizations", "apartment"),
         "credits.activity": ("Activity", "history"),
+        "credits.notice": ("Notices", "notifications"),
         "credits.email": ("Emails", "mail"),
     },
     "Ledger": {

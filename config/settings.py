@@ -154,6 +154,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_celery_beat",
     "pgtrigger",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -165,6 +166,7 @@ if STRIPE_SANDBOX:
 
 MIDDLEWARE = [
     "config.observability.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -265,7 +267,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_TRUSTED_PROXY_COUNT = _integer(
     "TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0, at_least=0, at_most=10
 )
-LOGIN_REDIRECT_URL = "/top-up/"
+LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
 
 EMAIL_URL = env.str("EMAIL_URL", "")
@@ -308,6 +310,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# Which pages may call is asked of the keys: credits.api.cors. Cookies are never involved.
+CORS_URLS_REGEX = r"^/api/v1/"
+CORS_ALLOW_METHODS = ("GET", "POST")
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-request-id")
+CORS_EXPOSE_HEADERS = ("Idempotent-Replayed", "Retry-After", "X-Request-ID")
+CORS_PREFLIGHT_MAX_AGE = 7200
+
 # --- Credits ------------------------------------------------------------------------------------
 
 WEEKLY_CREDITS_DEFAULT = _integer("WEEKLY_CREDITS_DEFAULT", 50, at_least=0, at_most=1_000_000_000)
@@ -335,6 +344,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 # Locally files are looked up where they lie; in production from where collectstatic put them.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+# A file never changes when its name holds a hash of it, or its path a version: those of credits.js.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"\.[0-9a-f]{12}\.[^/]+$|/credits-js/\d+\.\d+\.\d+/"
 if PRODUCTION:
     STATIC_ROOT = BASE_DIR / "staticfiles"
     STORAGES = {

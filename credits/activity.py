@@ -37,6 +37,14 @@ class Kind(TextChoices):
         "key_unrestricted",
         _("%(actor)s allowed the API key “%(name)s” all actions."),
     )
+    KEY_OPENED_TO_PAGES = (
+        "key_opened_to_pages",
+        _("%(actor)s let web pages of %(origins)s use browser tokens of the API key “%(name)s”."),
+    )
+    KEY_CLOSED_TO_PAGES = (
+        "key_closed_to_pages",
+        _("%(actor)s let no web pages use browser tokens of the API key “%(name)s”."),
+    )
     KEY_EXPIRY_SET = (
         "key_expiry_set",
         _("%(actor)s let the API key “%(name)s” expire on %(expires_at)s."),
@@ -61,6 +69,14 @@ class Kind(TextChoices):
     )
     BALANCE_SHOWN = "balance_shown", _("%(actor)s let you see the balance and the usage.")
     BALANCE_HIDDEN = "balance_hidden", _("%(actor)s hid the balance and the usage.")
+    THRESHOLD_SET = (
+        "threshold_set",
+        _("%(actor)s let members be told when the balance falls below %(credits)s."),
+    )
+    THRESHOLD_REMOVED = (
+        "threshold_removed",
+        _("%(actor)s let members be told no more of a low balance."),
+    )
     SUSPENDED = "suspended", _("%(actor)s suspended the organization.")
     RESUMED = "resumed", _("%(actor)s resumed the organization.")
 

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from credits.fields import OriginsField
 from credits.models import Action, ApiKey, Invitation, Membership
 
 
@@ -29,6 +30,11 @@ class ChangeKeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Tick none to allow all of them, also those added later."),
     )
+    allowed_origins = OriginsField(
+        label=_("Web pages that may use browser tokens (optional)"),
+        required=False,
+        help_text=_("One origin on each line, such as https://shop.example."),
+    )
 
     def __init__(self, *args: Any, key: ApiKey | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,7 +43,11 @@ class ChangeKeyForm(forms.Form):
             on_sale_or_its_own = Q(is_active=True) | Q(pk__in=key.allowed_actions.all())
             actions = Action.objects.filter(on_sale_or_its_own)
             self.fields["allowed_actions"].queryset = actions  # type: ignore[attr-defined]
-            self.initial = {"name": key.name, "allowed_actions": key.allowed_actions.all()}
+            self.initial = {
+                "name": key.name,
+                "allowed_actions": key.allowed_actions.all(),
+                "allowed_origins": key.allowed_origins,
+            }
 
 
 class ApiKeyForm(ChangeKeyForm):

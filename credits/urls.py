@@ -1,10 +1,20 @@
 from django.urls import path
-from django.views.generic import RedirectView
 
-from credits.views import activity, invitations, keys, people, problems
+from credits.views import (
+    activity,
+    export,
+    invitations,
+    keys,
+    notices,
+    overview,
+    people,
+    problems,
+)
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="top-up"), name="home"),
+    path("", overview.home, name="home"),
+    path("spends/", overview.spends, name="spends"),
+    path("usage.csv", export.usage_csv, name="usage-csv"),
     path("activity/", activity.activity, name="activity"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("keys/", keys.keys, name="keys"),
@@ -24,5 +34,8 @@ urlpatterns = [
         people.withdraw_invitation,
         name="withdraw-invitation",
     ),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss-notice"),
+    path("notices/unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
     path("problems/<slug:slug>/", problems.problem, name="problem"),
 ]

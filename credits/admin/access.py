@@ -9,16 +9,26 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credits import access
 from credits.admin.base import ModelAdmin, key_status, link
+from credits.fields import OriginsField
 from credits.models import ApiKey
 
 OWNER = ("organization", "service")
-CHANGEABLE = ("name", "allowed_actions", "expires_at")
+CHANGEABLE = ("name", "allowed_actions", "allowed_origins", "expires_at")
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
+    allowed_origins = OriginsField(
+        label="allowed origins",
+        required=False,
+        widget=UnfoldAdminTextareaWidget,
+        help_text="Pages of these may use browser tokens made with the key. One on each line, such "
+        "as https://shop.example.",
+    )
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         owners = [owner for owner in OWNER if self.cleaned_data.get(owner)]

@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import pgtrigger
 from django.conf import settings
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -26,7 +26,9 @@ class Organization(models.Model):
     """The customer account that holds credits.
 
     `weekly_credits` is the free bundle of each week (whole credits, 0 for none); change it with
-    `ledger.change_bundle`, so that the week under way keeps the bundle it began with.
+    `ledger.change_bundle`, so that the week under way keeps the bundle it began with. Members of
+    an organization that may see its balance are told when it falls below `low_balance_credits`
+    (1 to 1,000,000,000, None for never); change it with `ledger.change_threshold`.
     """
 
     public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
@@ -42,6 +44,13 @@ class Organization(models.Model):
         default=False,
         help_text="Whether the customer may see its balance and usage, on pages and in the API.",
     )
+    low_balance_credits = models.PositiveBigIntegerField(
+        "low below",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_CREDITS)],
+        help_text="Its owners choose below how many credits its members are told.",
+    )
     suspended_at = models.DateTimeField(
         null=True, blank=True, help_text="While this is set, spends and holds are refused."
     )
@@ -55,6 +64,11 @@ class Organization(models.Model):
             models.CheckConstraint(
                 condition=models.Q(weekly_credits__lte=MAX_CREDITS),
                 name="weekly_credits_within_limit",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(low_balance_credits=None)
+                | models.Q(low_balance_credits__gte=1, low_balance_credits__lte=MAX_CREDITS),
+                name="low_balance_credits_within_limits",
             ),
         )
 

@@ -55,6 +55,7 @@ def _create_key(form: ApiKeyForm, organization: Organization, owner: User) -> st
         name=form.cleaned_data["name"],
         organization=organization,
         allowed_actions=form.cleaned_data["allowed_actions"],
+        allowed_origins=form.cleaned_data["allowed_origins"],
         expires_at=form.expires_at,
         created_by=owner,
     )
@@ -65,7 +66,7 @@ def _create_key(form: ApiKeyForm, organization: Organization, owner: User) -> st
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
-    """Give a key another name or other actions."""
+    """Give a key another name, other actions or other origins."""
     key = _key_or_404(request.user, key_id)
     form = ChangeKeyForm(request.POST if request.method == "POST" else None, key=key)
     if not form.is_valid():
@@ -74,6 +75,7 @@ def change_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
         key,
         name=form.cleaned_data["name"],
         allowed_actions=form.cleaned_data["allowed_actions"],
+        allowed_origins=form.cleaned_data["allowed_origins"],
         expires_at=key.expires_at,
         by=request.user,
         now=timezone.now(),
