@@ -8,6 +8,7 @@ from allauth.account.utils import user_pk_to_url_str
 from django.test import Client
 from django.utils import timezone
 
+from credits import people
 from credits.access import create_key
 from credits.models import Membership, Organization, User
 from topups import checkout
@@ -56,7 +57,17 @@ WALK = (
     Stop("walk-canceled", "/top-up/canceled/{pending_purchase}/"),
     Stop("walk-purchases", "/purchases/"),
     Stop("walk-keys", "/keys/"),
+    Stop("walk-change-key", "/keys/{key}/"),
+    Stop("walk-rotate-key", "/keys/{key}/rotate/"),
     Stop("walk-revoke-key", "/keys/{key}/revoke/"),
+    Stop("walk-members", "/members/"),
+    Stop("walk-leave", "/members/{membership}/remove/"),
+    Stop("walk-activity", "/activity/"),
+    Stop("walk-invited-register", "/invitations/{invited}/", "nobody"),
+    Stop("walk-invited-sign-in", "/invitations/{invited_loner}/", "nobody"),
+    Stop("walk-invited-accept", "/invitations/{invited_loner}/", "loner"),
+    Stop("walk-invited-somebody-else", "/invitations/{invited}/", "loner", 403),
+    Stop("walk-invited-too-late", "/invitations/{withdrawn}/", "nobody", 410),
     Stop("walk-change-password", "/accounts/password/change/"),
     Stop("walk-sign-out", "/accounts/logout/"),
     Stop("walk-sandbox-pay", "/sandbox/pay/{pending}/"),
@@ -79,10 +90,28 @@ def furnish(name: str = "Fern & Field") -> dict[str, str]:
     return {
         "key": str(key.pk),
         "reset": reset,
+        "membership": str(owner.memberships.get(organization=organization).pk),
+        **_invited(organization, owner),
         **_decided(organization, owner),
         "pending": str(pending.stripe_session_id),
         "pending_purchase": str(pending.pk),
     }
+
+
+def _invited(organization: Organization, owner: User) -> dict[str, str]:
+    """The tokens of invitations: for a newcomer, for somebody known, and a withdrawn one."""
+    now = timezone.now()
+    addresses = {
+        "invited": "newcomer@example.com",
+        "invited_loner": "loner@example.com",
+        "withdrawn": "nobody@example.com",
+    }
+    invitations = {
+        name: people.invite(organization, address, "member", by=owner, now=now)
+        for name, address in addresses.items()
+    }
+    people.withdraw(invitations["withdrawn"], by=owner, now=now)
+    return {name: people.token(invitation.pk) for name, invitation in invitations.items()}
 
 
 def _decided(organization: Organization, owner: User) -> dict[str, str]:
