@@ -51,6 +51,7 @@ def top_up(request: SignedInRequest) -> HttpResponseBase:
     prices = list(offers(organization))
     context = {
         "form": form,
+        "organizations": form.organizations.values(),
         "organization": organization,
         "currency": billing.currency_of(organization),
         "prices": prices,
