@@ -114,7 +114,7 @@ def _point_links_to_pages(tokens: Sequence[Token]) -> None:
         if found and found[1] in GUIDES:
             token.attrSet("href", f"/docs/{found[1]}/{found[2] or ''}")
         elif href == CLIENT:
-            token.attrSet("href", f"/docs/{CLIENT}")
+            token.attrSet("href", f"/docs/python/{CLIENT}")
 
 
 def _scrollable_table(*_: Any) -> str:
