@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 from pythonjsonlogger.core import RESERVED_ATTRS
 
-from config import admin_site
+from config import admin_site, csp
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
 from config.processes import write_private
@@ -130,6 +131,7 @@ STRIPE_AUTOMATIC_TAX = _boolean("STRIPE_AUTOMATIC_TAX", False)
 # The sandbox stands in for Stripe exactly when no key is set.
 STRIPE_SANDBOX = not STRIPE_SECRET_KEY
 STRIPE_API_BASE = "https://api.stripe.com"
+STRIPE_CHECKOUT_ORIGIN = "https://checkout.stripe.com"
 if STRIPE_SANDBOX:
     STRIPE_SECRET_KEY = "sk_test_sandbox"
     STRIPE_WEBHOOK_SECRET = f"whsec_{SECRET_KEY[:32]}"
@@ -174,6 +176,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.csp.PolicyMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 
@@ -389,6 +392,11 @@ LOGGING = {
 UNFOLD = admin_site.UNFOLD
 
 # --- Safety -------------------------------------------------------------------------------------
+
+# Where a form leads in the end is checked too: Buy leads on to Stripe's page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {**csp.STRICT, "form-action": [SELF, BASE_URL, STRIPE_CHECKOUT_ORIGIN]}
+}
 
 if PRODUCTION:
     SECURE_SSL_REDIRECT = _boolean("SECURE_SSL_REDIRECT", True)

@@ -3,6 +3,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from credits.fields import OriginsField
 from credits.models import Action, ApiKey
@@ -17,21 +18,22 @@ class ApiKeyForm(forms.Form):
     """What an owner says about a new API key; `today` is the day it is in UTC."""
 
     name = forms.CharField(
+        label=_("Name"),
         max_length=ApiKey._meta.get_field("name").max_length,
-        help_text="Where the key is used, such as “Production CMS”.",
+        help_text=_("Where the key is used, such as “Production CMS”."),
     )
     expires_on = forms.DateField(
-        label="Expires on (optional)",
+        label=_("Expires on (optional)"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="The key stops working at 00:00 UTC of this day.",
+        help_text=_("The key stops working at 00:00 UTC of this day."),
     )
     allowed_actions = ActionsField(
         Action.objects.filter(is_active=True),
-        label="Restrict to actions (optional)",
+        label=_("Restrict to actions (optional)"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Tick none to allow all of them, also those added later.",
+        help_text=_("Tick none to allow all of them, also those added later."),
     )
 
     allowed_origins = OriginsField(
@@ -48,7 +50,7 @@ class ApiKeyForm(forms.Form):
     def clean_expires_on(self) -> date | None:
         expires_on: date | None = self.cleaned_data["expires_on"]
         if expires_on and expires_on < self.tomorrow:
-            raise ValidationError("Choose a day after today.")
+            raise ValidationError(_("Choose a day after today."))
         return expires_on
 
     @property

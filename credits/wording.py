@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+
 from credits.ledger import next_refill_at
 from credits.models import Wording
 
@@ -28,11 +31,11 @@ def out_of_credits(weekly_credits: int, *, now: datetime) -> str:
     words = {"credits_name": wording.credits_name, "weekly_credits": "", "next_refill": ""}
     if refill:
         sentences.append(wording.next_refill_message)
-        words["weekly_credits"] = f"{refill.credits:,}"
+        words["weekly_credits"] = number_format(refill.credits, force_grouping=True)
         words["next_refill"] = _spoken(refill.at)
     return Wording.PLACEHOLDER.sub(lambda match: words[match[1]], " ".join(sentences))
 
 
 def _spoken(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    return f"{at:%A, %B} {at.day} at {at:%H:%M} UTC"
+    # Translators: a date and a time as Django's date filter writes them.
+    return date_format(at.astimezone(UTC), _(r"l, F j \a\t H:i \U\T\C"))
