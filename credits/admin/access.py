@@ -21,6 +21,7 @@ OWNER = ("organization", "service")
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
     allowed_origins = OriginsField(
+        label="allowed origins",
         required=False,
         widget=UnfoldAdminTextareaWidget,
         help_text="Pages of these may use browser tokens made with the key. One on each line, such "
