@@ -267,7 +267,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_TRUSTED_PROXY_COUNT = _integer(
     "TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0, at_least=0, at_most=10
 )
-LOGIN_REDIRECT_URL = "/top-up/"
+LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
 
 EMAIL_URL = env.str("EMAIL_URL", "")

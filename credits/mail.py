@@ -27,7 +27,8 @@ def queue(
     """Have an email sent once this transaction is committed; a second of the same key is not.
 
     `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON. It is
-    written in the language of the moment.
+    written in the language of the moment. An `unsubscribe_url` in it becomes a button in mail
+    programs too: a POST to it unsubscribes.
     """
     email = Email(
         key=key,
@@ -102,10 +103,23 @@ def _translated_message(email: Email) -> EmailMultiAlternatives:
     host = urlsplit(settings.BASE_URL).hostname
     message_id = f"<email-{email.pk}-{email.created_at.timestamp():.0f}@{host}>"
     message = EmailMultiAlternatives(
-        subject, body.lstrip(), to=[email.to], headers={"Message-ID": message_id}
+        subject,
+        body.lstrip(),
+        to=[email.to],
+        headers={"Message-ID": message_id, **_unsubscribe_headers(email.context)},
     )
     message.attach_alternative(
         render_to_string(f"emails/{email.template}.html", {**context, "subject": subject}),
         "text/html",
     )
     return message
+
+
+def _unsubscribe_headers(context: dict[str, Any]) -> dict[str, str]:
+    """For one-click unsubscribing (RFC 8058), where the email can be unsubscribed from."""
+    if "unsubscribe_url" not in context:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{context['unsubscribe_url']}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }

@@ -41,7 +41,7 @@ def top_up(request: SignedInRequest) -> HttpResponseBase:
     """Offer the plans; choosing one leads to Stripe's page."""
     form = TopUpForm(request.POST if request.method == "POST" else None, user=request.user)
     if not form.organizations:
-        return render(request, "topups/no_organization.html")
+        return render(request, "credits/no_organization.html")
     now = timezone.now()
     if form.is_valid():
         price, organization = form.cleaned_data["price"], form.cleaned_data["organization"]

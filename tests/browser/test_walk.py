@@ -8,10 +8,11 @@ from playwright.sync_api import Page
 from shopping import PHONE
 from walking import Stop, clients, furnish, stops
 
+SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 MODES = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
-    "phone": {"color_scheme": "light", "viewport": PHONE},
+    "phone": {"color_scheme": "light", "viewport": PHONE, "timezone_id": "America/New_York"},
 }
 MAX_ASSET_BYTES = 60_000
 MAX_SHIFT = 0.01
@@ -65,9 +66,6 @@ def visit(page: Page, stop: Stop, path: str, mode: str) -> list[str]:
     if response.status != stop.status:
         found.append(f"answers {response.status}")
     return found
-
-
-SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 
 
 def test_every_page_is_calm_and_can_be_used_by_everybody(open_page, settings):
