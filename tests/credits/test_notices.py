@@ -197,6 +197,13 @@ def test_of_a_shortage_after_a_refill_only_the_shortage_is_told(watched, owner):
     assert Email.objects.get().key.startswith(f"notice-{watched.notices.first().pk}-")
 
 
+def test_of_several_turns_only_the_last_is_told(organization, owner):
+    for _ in range(2):
+        spend(organization, ledger.balance(organization, now=NOON).total)
+        top_up(organization)
+    assert told() == [("owner@example.com", "refilled")]
+
+
 def test_a_suspended_organization_is_told_nothing(organization, owner):
     spend(organization)
     Organization.objects.update(suspended_at=NOON)
