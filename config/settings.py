@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 from pythonjsonlogger.core import RESERVED_ATTRS
 
-from config import admin_site
+from config import admin_site, csp
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
 from config.processes import write_private
@@ -130,6 +131,7 @@ STRIPE_AUTOMATIC_TAX = _boolean("STRIPE_AUTOMATIC_TAX", False)
 # The sandbox stands in for Stripe exactly when no key is set.
 STRIPE_SANDBOX = not STRIPE_SECRET_KEY
 STRIPE_API_BASE = "https://api.stripe.com"
+STRIPE_CHECKOUT_ORIGIN = "https://checkout.stripe.com"
 if STRIPE_SANDBOX:
     STRIPE_SECRET_KEY = "sk_test_sandbox"
     STRIPE_WEBHOOK_SECRET = f"whsec_{SECRET_KEY[:32]}"
@@ -174,6 +176,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.csp.PolicyMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 
@@ -264,7 +267,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_TRUSTED_PROXY_COUNT = _integer(
     "TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0, at_least=0, at_most=10
 )
-LOGIN_REDIRECT_URL = "/top-up/"
+LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
 
 EMAIL_URL = env.str("EMAIL_URL", "")
@@ -341,6 +344,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 # Locally files are looked up where they lie; in production from where collectstatic put them.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+# A file never changes when its name holds a hash of it, or its path a version: those of credits.js.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"\.[0-9a-f]{12}\.[^/]+$|/credits-js/\d+\.\d+\.\d+/"
 if PRODUCTION:
     STATIC_ROOT = BASE_DIR / "staticfiles"
     STORAGES = {
@@ -389,6 +394,11 @@ LOGGING = {
 UNFOLD = admin_site.UNFOLD
 
 # --- Safety -------------------------------------------------------------------------------------
+
+# Where a form leads in the end is checked too: Buy leads on to Stripe's page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {**csp.STRICT, "form-action": [SELF, BASE_URL, STRIPE_CHECKOUT_ORIGIN]}
+}
 
 if PRODUCTION:
     SECURE_SSL_REDIRECT = _boolean("SECURE_SSL_REDIRECT", True)

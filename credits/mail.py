@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils import translation
 
 from credits.models import Email, Wording
 from credits.retries import retry_after
@@ -25,14 +26,15 @@ def queue(
 ) -> None:
     """Have an email sent once this transaction is committed; a second of the same key is not.
 
-    `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON. An
-    `unsubscribe_url` in it becomes a button in mail programs too: a POST to it unsubscribes.
+    `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON. It is
+    written in the language of the moment. An `unsubscribe_url` in it becomes a button in mail
+    programs too: a POST to it unsubscribes.
     """
     email = Email(
         key=key,
         to=to,
         template=template,
-        context=context or {},
+        context={"language": translation.get_language(), **(context or {})},
         created_at=now,
         next_attempt_at=now,
     )
@@ -85,6 +87,11 @@ def _send(email: Email, now: datetime) -> None:
 
 def _message(email: Email) -> EmailMultiAlternatives:
     """The email as text and HTML; the first line of the text is the subject."""
+    with translation.override(email.context.get("language") or settings.LANGUAGE_CODE):
+        return _translated_message(email)
+
+
+def _translated_message(email: Email) -> EmailMultiAlternatives:
     context = {
         **email.context,
         "base_url": settings.BASE_URL,

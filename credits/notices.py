@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 
-from credits import ledger, mail, reports, wording
+from credits import activity, ledger, mail, reports, wording
 from credits.models import (
     Notice,
     NoticeDismissal,
@@ -171,8 +171,15 @@ def set_threshold(
     organization: Organization, credits: int | None, *, actor: User, now: datetime
 ) -> None:
     """Have members told when use leaves less than `credits`: 1 to 1,000,000,000, None for never."""
+    if credits == organization.low_balance_credits:
+        return
     with transaction.atomic():
         ledger.change_threshold(organization, credits, now=now)
+        if credits:
+            kind, facts = activity.Kind.THRESHOLD_SET, {"credits": credits}
+        else:
+            kind, facts = activity.Kind.THRESHOLD_REMOVED, {}
+        activity.record(organization, kind, actor=actor, now=now, **facts)
 
 
 def shown_on_pages(user: User, chosen: str, *, now: datetime) -> Notice | None:

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+
 from credits.ledger import next_refill_at
 from credits.models import Wording
 
@@ -38,11 +41,11 @@ def out_of_credits(
     words = {"credits_name": quote(wording.credits_name), "weekly_credits": "", "next_refill": ""}
     if refill:
         sentences.append(wording.next_refill_message)
-        words["weekly_credits"] = f"{refill.credits:,}"
+        words["weekly_credits"] = number_format(refill.credits, force_grouping=True)
         words["next_refill"] = (tell or _spoken)(refill.at)
     return Wording.PLACEHOLDER.sub(lambda match: words[match[1]], quote(" ".join(sentences)))
 
 
 def _spoken(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    return f"{at:%A, %B} {at.day} at {at:%H:%M} UTC"
+    # Translators: a date and a time as Django's date filter writes them.
+    return date_format(at.astimezone(UTC), _(r"l, F j \a\t H:i \U\T\C"))

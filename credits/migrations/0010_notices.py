@@ -20,7 +20,7 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0008_mail_schedule"),
+        ("credits", "0009_people"),
     ]
 
     operations = [

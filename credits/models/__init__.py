@@ -14,6 +14,7 @@ from credits.models.ledger import (
 from credits.models.mail import Email
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
+from credits.models.people import Activity, Invitation
 from credits.models.tokens import TokenUse
 from credits.models.users import User
 
@@ -23,11 +24,13 @@ __all__ = [
     "MAX_QUANTITY",
     "MAX_REFERENCE_LENGTH",
     "Action",
+    "Activity",
     "ApiKey",
     "Clawback",
     "Email",
     "Entry",
     "Grant",
+    "Invitation",
     "Membership",
     "Notice",
     "NoticeDismissal",

@@ -1,8 +1,11 @@
 import secrets
+from typing import ClassVar
 
+import pgtrigger
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from credits.models.users import User
 
@@ -78,11 +81,14 @@ class Organization(models.Model):
 
 
 class Membership(models.Model):
-    """A user's place in an organization; both roles can top up, owners also manage API keys."""
+    """A user's place in an organization: both roles top up, owners manage its people and API keys.
+
+    Change it with the verbs of `credits.people`, which also write the activity list.
+    """
 
     class Role(models.TextChoices):
-        OWNER = "owner"
-        MEMBER = "member"
+        OWNER = "owner", _("Owner")
+        MEMBER = "member", _("Member")
 
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="memberships"
@@ -97,6 +103,28 @@ class Membership(models.Model):
                 fields=("organization", "user"), name="one_membership_per_user_and_organization"
             ),
         )
+        triggers: ClassVar = [
+            # Looks at commit, so that an owner can be replaced in any order; and one by one, since
+            # two owners who leave at the same moment would each still see the other one.
+            pgtrigger.Trigger(
+                name="the_last_owner_stays",
+                when=pgtrigger.After,
+                timing=pgtrigger.Deferred,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                condition=pgtrigger.Q(old__role="owner"),
+                func="""
+                    PERFORM FROM credits_organization WHERE id = OLD.organization_id
+                        FOR NO KEY UPDATE;
+                    IF FOUND AND NOT EXISTS (
+                        SELECT FROM credits_membership
+                            WHERE organization_id = OLD.organization_id AND role = 'owner'
+                    ) THEN
+                        RAISE EXCEPTION 'organization % needs an owner', OLD.organization_id;
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"

@@ -66,7 +66,7 @@ def notices(request: SignedInRequest) -> HttpResponseBase:
     """The last notices of an organization, which of them come by email, and from which balance."""
     organizations = list(request.user.organizations.all())
     if not organizations:
-        return render(request, "topups/no_organization.html")
+        return render(request, "credits/no_organization.html")
     organization = chosen_organization(request, organizations)
     emails = EmailsForm(_sent(request, "emails"), organization=organization, user=request.user)
     threshold = _threshold_form(request, organization)
