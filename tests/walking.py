@@ -1,6 +1,7 @@
 """Every page of the customers, for tests that walk them all."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from allauth.account.forms import default_token_generator
@@ -8,9 +9,9 @@ from allauth.account.utils import user_pk_to_url_str
 from django.test import Client
 from django.utils import timezone
 
-from credits import people
+from credits import ledger, notices, people
 from credits.access import create_key
-from credits.models import Membership, Organization, User
+from credits.models import Membership, NoticeKind, Organization, User
 from topups import checkout
 from topups.models import Price, Purchase
 from topups.sandbox import bank, refunds, sessions
@@ -63,6 +64,9 @@ WALK = (
     Stop("walk-members", "/members/"),
     Stop("walk-leave", "/members/{membership}/remove/"),
     Stop("walk-activity", "/activity/"),
+    Stop("walk-notices", "/notices/"),
+    Stop("walk-unsubscribe", "{unsubscribe}", "nobody"),
+    Stop("walk-unsubscribe-broken-link", "/notices/unsubscribe/x/", "nobody", 404),
     Stop("walk-invited-register", "/invitations/{invited}/", "nobody"),
     Stop("walk-invited-sign-in", "/invitations/{invited_loner}/", "nobody"),
     Stop("walk-invited-accept", "/invitations/{invited_loner}/", "loner"),
@@ -93,6 +97,7 @@ def furnish(name: str = "Fern & Field") -> dict[str, str]:
         "membership": str(owner.memberships.get(organization=organization).pk),
         **_invited(organization, owner),
         **_decided(organization, owner),
+        **_told(organization, owner),
         "pending": str(pending.stripe_session_id),
         "pending_purchase": str(pending.pk),
     }
@@ -112,6 +117,16 @@ def _invited(organization: Organization, owner: User) -> dict[str, str]:
     }
     people.withdraw(invitations["withdrawn"], by=owner, now=now)
     return {name: people.token(invitation.pk) for name, invitation in invitations.items()}
+
+
+def _told(organization: Organization, owner: User) -> dict[str, str]:
+    """The address to unsubscribe at from one of the notices on the pages."""
+    now = timezone.now()
+    ledger.change_threshold(organization, 1_000_000, now=now)
+    ledger.spend(organization, "alt-text.generate", now=now)
+    with suppress(ledger.OutOfCredits):
+        ledger.spend(organization, "alt-text.generate", quantity=1_000_000, now=now)
+    return {"unsubscribe": notices.unsubscribe_path(owner, organization, NoticeKind.LOW)}
 
 
 def _decided(organization: Organization, owner: User) -> dict[str, str]:

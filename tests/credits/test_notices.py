@@ -272,9 +272,9 @@ def test_a_link_that_is_cut_or_made_up_says_what_to_do(organization, owner, meth
     assert not NoticeOptOut.objects.exists()
 
 
-def test_the_link_of_somebody_who_is_gone_does_nothing(organization, owner):
+def test_the_link_of_somebody_who_is_gone_does_nothing(organization, member):
     url = unsubscribe_url(organization)
-    owner.delete()
+    member.delete()
     assert Client().post(url).status_code == 404
 
 
@@ -307,12 +307,20 @@ def test_choosing_emails_keeps_a_choice_that_is_not_offered_now(member_client, m
     assert NoticeOptOut.objects.get().kind == LOW
 
 
-def test_an_owner_sets_and_removes_the_threshold(owner_client, watched):
-    for sent, kept in (("1000000000", 1_000_000_000), ("1", 1), ("", None)):
+def test_an_owner_sets_and_removes_the_threshold_and_it_is_in_the_activity_list(
+    owner_client, watched
+):
+    for sent, kept in (("1000000000", 1_000_000_000), ("1", 1), ("1", 1), ("", None), ("", None)):
         response = owner_client.post("/notices/", {"save": "threshold", "credits": sent})
         assert response.url == f"/notices/?organization={watched.public_id}"
         watched.refresh_from_db()
         assert watched.low_balance_credits == kept
+    recorded = watched.activities.order_by("id").values_list("kind", "actor__email", "facts")
+    assert list(recorded) == [
+        ("threshold_set", "owner@example.com", {"credits": 1_000_000_000}),
+        ("threshold_set", "owner@example.com", {"credits": 1}),
+        ("threshold_removed", "owner@example.com", {}),
+    ]
 
 
 @pytest.mark.parametrize("credits", ["0", "-5", "1.5", "many", "1000000001", "9" * 5_000, "\0"])
