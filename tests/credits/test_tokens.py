@@ -40,7 +40,7 @@ def test_a_token_says_what_it_is_for(server, organization, set_clock):
         ({"actions": ACTION}, "actions"),
         ({"actions": [ACTION] * 21}, "actions"),
         ({"actions": ["no.such"]}, "actions"),
-        ({"actions": [ACTION, 5]}, "actions"),
+        ({"actions": [ACTION, 5]}, "actions.1"),
         ({"actions": [[]]}, "actions.0"),
         ({"origins": None}, "origins"),
         ({"origins": []}, "origins"),
