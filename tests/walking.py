@@ -75,6 +75,7 @@ WALK = (
     Stop("walk-remove-member", "/members/{member}/remove/"),
     Stop("walk-activity", "/activity/"),
     Stop("walk-notices", "/notices/"),
+    Stop("walk-unsubscribe-broken-link", "/notices/unsubscribe/x/", "nobody", 404),
     Stop("walk-change-password", "/accounts/password/change/"),
     Stop("walk-sign-out", "/accounts/logout/"),
     Stop("walk-hidden-overview", "/", "poor"),
