@@ -1,4 +1,4 @@
-"""credits.js in pages of another origin: it spends once, tries again safely, and says what failed."""
+"""credits.js in pages of another origin: spends once, tries again safely, says what failed."""
 
 import gzip
 import re
@@ -213,7 +213,11 @@ def test_a_500_that_stays_is_a_server_error_after_a_few_attempts(page, shop, mon
     monkeypatch.setattr(views.ledger, "spend", crash)
     wire = Wire(page, path="**/api/v1/spends")
     failed = attempt(page)
-    assert (failed["kind"], failed["code"], failed["status"]) == ("ServerError", "server_error", 500)
+    assert (failed["kind"], failed["code"], failed["status"]) == (
+        "ServerError",
+        "server_error",
+        500,
+    )
     assert len(wire.keys) == 5
     assert failed["idempotencyKey"] == wire.keys[0]
 
