@@ -20,6 +20,7 @@ from credits.models import Action, ApiKey, Organization, Service, User
 SECRET_LENGTH = 32
 SHOWN_LENGTH = 12
 LAST_USED_PRECISION = timedelta(minutes=5)
+_PREFIX = "ck_"
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -114,6 +115,11 @@ def _token_access(token: tokens.Token, now: datetime) -> Access | None:
     )
 
 
+def is_key(secret: str) -> bool:
+    """Whether this is meant to be a secret key."""
+    return secret.startswith(_PREFIX)
+
+
 def allows_origin(origin: str, *, now: datetime) -> bool:
     """Whether some key that works now lets pages of this origin use its tokens."""
     return (
@@ -157,7 +163,7 @@ def note_use(key: ApiKey, *, now: datetime) -> None:
 
 
 def _new_secret(kind: str) -> str:
-    body = f"ck_{kind}_" + "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_LENGTH))
+    body = f"{_PREFIX}{kind}_" + "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_LENGTH))
     return body + _checksum(body)
 
 
@@ -166,7 +172,7 @@ def _checksum(body: str) -> str:
 
 
 def _has_valid_checksum(secret: str) -> bool:
-    return secret.startswith("ck_") and _checksum(secret[:-8]) == secret[-8:]
+    return is_key(secret) and _checksum(secret[:-8]) == secret[-8:]
 
 
 def _hash(secret: str) -> bytes:

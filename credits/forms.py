@@ -3,6 +3,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from credits.fields import OriginsField
 from credits.models import Action, ApiKey
@@ -35,9 +36,9 @@ class ApiKeyForm(forms.Form):
     )
 
     allowed_origins = OriginsField(
-        label="Web pages that may use browser tokens (optional)",
+        label=_("Web pages that may use browser tokens (optional)"),
         required=False,
-        help_text="One origin on each line, such as https://shop.example.",
+        help_text=_("One origin on each line, such as https://shop.example."),
     )
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:

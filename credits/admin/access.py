@@ -21,8 +21,9 @@ OWNER = ("organization", "service")
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
     allowed_origins = OriginsField(
+        label="Allowed origins",
         required=False,
-        widget=UnfoldAdminTextareaWidget,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="Pages of these may use browser tokens made with the key. One on each line, such "
         "as https://shop.example.",
     )
