@@ -16,6 +16,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "credits_name": SimpleLazyObject(lambda: Wording.current().credits_name),
         "is_owner": SimpleLazyObject(lambda: _owns_an_organization(request)),
         "sandbox": settings.STRIPE_SANDBOX,
+        "has_playground": settings.PLAYGROUND,
         "signup_open": settings.SIGNUP_OPEN,
         "base_url": settings.BASE_URL,
     }
