@@ -152,6 +152,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_celery_beat",
     "pgtrigger",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -167,6 +168,7 @@ if PLAYGROUND:
 
 MIDDLEWARE = [
     "config.observability.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -307,6 +309,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# Which pages may call is asked of the keys: credits.api.cors. Cookies are never involved.
+CORS_URLS_REGEX = r"^/api/v1/"
+CORS_ALLOW_METHODS = ("GET", "POST")
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-request-id")
+CORS_EXPOSE_HEADERS = ("Idempotent-Replayed", "Retry-After", "X-Request-ID")
+CORS_PREFLIGHT_MAX_AGE = 7200
 
 # --- Credits ------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from credits.fields import OriginsField
 from credits.models import Action, ApiKey
 
 
@@ -31,6 +32,12 @@ class ApiKeyForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="Tick none to allow all of them, also those added later.",
+    )
+
+    allowed_origins = OriginsField(
+        label="Web pages that may use browser tokens (optional)",
+        required=False,
+        help_text="One origin on each line, such as https://shop.example.",
     )
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:

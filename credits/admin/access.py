@@ -9,15 +9,24 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credits import access
 from credits.admin.base import ModelAdmin, key_status, link
+from credits.fields import OriginsField
 from credits.models import ApiKey
 
 OWNER = ("organization", "service")
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
+    allowed_origins = OriginsField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget,
+        help_text="Pages of these may use browser tokens made with the key. One on each line, such "
+        "as https://shop.example.",
+    )
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         owners = [owner for owner in OWNER if self.cleaned_data.get(owner)]
@@ -44,7 +53,7 @@ class ApiKeyAdmin(ModelAdmin):
     list_select_related = ("organization", "service")
     search_fields = ("name", "prefix", "organization__name", "organization__public_id__exact")
     search_help_text = "Name, start of the key, organization or its public id"
-    fields = ("name", *OWNER, "allowed_actions", "expires_at")
+    fields = ("name", *OWNER, "allowed_actions", "allowed_origins", "expires_at")
     autocomplete_fields = ("organization", "service", "allowed_actions")
     told = ("prefix", "revoked_at", "last_used_at", "created_by", "created_at")
     actions_detail = ("revoke",)

@@ -14,7 +14,7 @@ from credits.api.serializers import (
     SpendSerializer,
 )
 
-EVERY_CALL = (401, 405, 411, 413, 415, 429, 500, 503)
+EVERY_CALL = (401, 403, 405, 411, 413, 415, 429, 500, 503)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -52,12 +52,16 @@ PROBLEM = inline_serializer("Problem", PROBLEM_FIELDS)
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
     """The error responses of a call; every call can also answer those of EVERY_CALL."""
     return {
-        (problem.status, "application/problem+json"): OpenApiResponse(
-            PROBLEM, description=problem.meaning
+        (status, "application/problem+json"): OpenApiResponse(
+            PROBLEM, description=_meanings(status)
         )
-        for problem in PROBLEMS.values()
-        if problem.status in (*EVERY_CALL, *statuses)
+        for status in sorted({*EVERY_CALL, *statuses})
     }
+
+
+def _meanings(status: int) -> str:
+    found = [problem for problem in PROBLEMS.values() if problem.status == status]
+    return "\n\n".join(f"`{problem.code}`: {problem.meaning}" for problem in found)
 
 
 BATCH_REQUEST = inline_serializer("Batch", {"spends": BatchItemForm(many=True)})
@@ -76,6 +80,16 @@ BATCH_RESPONSE = inline_serializer(
         )
     },
 )
+CHECK_RESPONSE = inline_serializer(
+    "Check",
+    {
+        "allowed": serializers.BooleanField(),
+        "required": serializers.IntegerField(help_text="Credits the spend takes."),
+        "detail": serializers.CharField(required=False, help_text="What to tell the user."),
+        "next_refill": NextRefillSerializer(required=False, allow_null=True),
+        "top_up_url": serializers.URLField(required=False),
+    },
+)
 ACTIONS_RESPONSE = inline_serializer("Actions", {"actions": ActionSerializer(many=True)})
 
 
@@ -84,4 +98,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "ApiKey"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer"}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A secret key (`ck_…`), on a server. In a web page a browser token "
+            "(`ct_…`) made with it by `POST /api/v1/tokens`, which the calls for single spends and "
+            "holds take, and those that read.",
+        }

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from credits import ledger
+from credits import ledger, tokens
 from credits.ledger.holds import HOLD_MAX_SECONDS
 from credits.models import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
@@ -15,6 +15,7 @@ from credits.models import (
     Grant,
     Spend,
 )
+from credits.origins import MAX_ORIGIN_LENGTH
 
 MAX_BATCH = 1_000
 IDEMPOTENCY_KEY = re.compile(rf"\A[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}\Z")
@@ -62,6 +63,44 @@ class HoldForm(SpendForm):
         max_value=HOLD_MAX_SECONDS,
         required=False,
         help_text="When the hold releases itself; 900 if not given.",
+    )
+
+
+class CheckQuery(Form):
+    """The spend to ask about."""
+
+    action = serializers.CharField(max_length=100, help_text="An action's code.")
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    organization = serializers.CharField(
+        max_length=20, required=False, help_text="Its public id; needed with a service's key."
+    )
+
+
+class TokenForm(Form):
+    """What a browser token is for."""
+
+    organization = serializers.CharField(
+        max_length=20, required=False, help_text="Its public id; needed with a service's key."
+    )
+    actions = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        min_length=1,
+        max_length=tokens.MAX_TOKEN_ACTIONS,
+        help_text="Codes of actions that the key may spend.",
+    )
+    origins = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_ORIGIN_LENGTH),
+        min_length=1,
+        max_length=tokens.MAX_TOKEN_ORIGINS,
+        help_text="Of the key's allowed origins, those whose pages may use the token.",
+    )
+    spend_limit = serializers.IntegerField(
+        min_value=1,
+        max_value=tokens.MAX_TOKEN_CREDITS,
+        help_text="Credits that its spends and holds may take in all.",
+    )
+    expires_in_seconds = serializers.IntegerField(
+        min_value=1, max_value=tokens.MAX_TOKEN_SECONDS, default=tokens.MAX_TOKEN_SECONDS
     )
 
 
@@ -179,6 +218,17 @@ class ActionSerializer(serializers.ModelSerializer[Action]):
 class NextRefillSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     credits = serializers.IntegerField()
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    """A browser token; this is the one time it is shown."""
+
+    token = serializers.CharField()
+    organization = serializers.CharField()
+    actions = serializers.ListField(child=serializers.CharField())
+    origins = serializers.ListField(child=serializers.CharField())
+    spend_limit = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
 
 
 class BalanceQuery(Form):

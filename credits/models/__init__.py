@@ -13,6 +13,7 @@ from credits.models.ledger import (
 )
 from credits.models.mail import Email
 from credits.models.organizations import Membership, Organization
+from credits.models.tokens import TokenUse
 from credits.models.users import User
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Refund",
     "Service",
     "Spend",
+    "TokenUse",
     "User",
     "Wallet",
     "Wording",

@@ -1,8 +1,13 @@
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from credits import origins
 from credits.models.catalog import Action, Service
 from credits.models.organizations import Organization
 from credits.models.users import User
+
+MAX_KEY_ORIGINS = 20
 
 
 class ApiKey(models.Model):
@@ -24,6 +29,14 @@ class ApiKey(models.Model):
         Action,
         blank=True,
         help_text="Only these actions may be spent with the key; none chosen means all.",
+    )
+    allowed_origins = ArrayField(
+        models.CharField(max_length=origins.MAX_ORIGIN_LENGTH, validators=[origins.validate]),
+        size=MAX_KEY_ORIGINS,
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Web pages of these origins may use browser tokens made with the key.",
     )
     prefix = models.CharField(
         max_length=20, editable=False, help_text="The start of the key, to tell keys apart."
@@ -47,6 +60,14 @@ class ApiKey(models.Model):
                 condition=models.Q(organization__isnull=False, service__isnull=True)
                 | models.Q(organization__isnull=True, service__isnull=False),
                 name="key_belongs_to_an_organization_or_a_service",
+            ),
+        )
+
+        indexes = (
+            GinIndex(
+                fields=("allowed_origins",),
+                condition=models.Q(revoked_at=None),
+                name="keys_by_allowed_origin",
             ),
         )
 

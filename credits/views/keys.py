@@ -38,6 +38,7 @@ def _create_key(form: ApiKeyForm, organization: Organization, owner: User) -> st
         name=form.cleaned_data["name"],
         organization=organization,
         allowed_actions=form.cleaned_data["allowed_actions"],
+        allowed_origins=form.cleaned_data["allowed_origins"],
         expires_at=form.expires_at,
         created_by=owner,
     )

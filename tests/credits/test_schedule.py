@@ -24,6 +24,7 @@ def test_each_scheduled_task_exists_and_runs():
         "Refill catch-up": "credits.tasks.refill_week",
         "Release expired holds": "credits.tasks.release_expired_holds",
         "Check the ledger": "credits.tasks.check_ledger",
+        "Forget browser tokens": "credits.tasks.forget_tokens",
         "Send email": "credits.tasks.send_mail",
         "Finish payments": "topups.tasks.sweep",
         "Reconcile with Stripe": "topups.tasks.reconcile",

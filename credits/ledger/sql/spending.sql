@@ -2,11 +2,14 @@
 -- wallet, answer a repeated key, price the action, give the week's bundle if it is missing, take
 -- from grants in burn-down order, write the spend and its entries. A refusal writes nothing.
 --
--- outcome: created, replayed, conflict, suspended, unknown_action or out_of_credits; with the last,
--- `total` is what was needed and `balance` what there was at the moment `at`.
+-- outcome: created, replayed, conflict, suspended, unknown_action, out_of_credits or token_limit;
+-- with out_of_credits, `total` is what was needed and `balance` what there was at the moment `at`.
+-- p_token is the browser token that spends, if one does: p_token_limit credits at most in all.
 CREATE OR REPLACE FUNCTION ledger_spend(
     p_organization bigint, p_api_key bigint, p_action text, p_quantity integer, p_reference text,
     p_idempotency_key text, p_hold_seconds integer, p_now timestamptz,
+    p_token uuid DEFAULT NULL, p_token_limit bigint DEFAULT NULL,
+    p_token_expires_at timestamptz DEFAULT NULL,
     OUT outcome text, OUT spend uuid, OUT price integer, OUT total bigint, OUT drawn jsonb,
     OUT balance bigint, OUT at timestamptz, OUT held_until timestamptz
 )
@@ -73,6 +76,17 @@ BEGIN
     IF balance < total THEN
         outcome := 'out_of_credits';
         RETURN;
+    END IF;
+
+    IF p_token IS NOT NULL THEN
+        INSERT INTO credits_tokenuse AS used (id, organization_id, credits, expires_at)
+        SELECT p_token, p_organization, total, p_token_expires_at WHERE total <= p_token_limit
+        ON CONFLICT (id) DO UPDATE SET credits = used.credits + excluded.credits
+        WHERE used.credits + excluded.credits <= p_token_limit;
+        IF NOT FOUND THEN
+            outcome := 'token_limit';
+            RETURN;
+        END IF;
     END IF;
 
     PERFORM ledger_touch(p_organization, at);
