@@ -29,12 +29,14 @@ class PictureParser(BaseParser):
 
     media_type = "image/*"
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> bytes:
-        picture: bytes = stream.read(MAX_PICTURE_BYTES + 1)
+    def parse(
+        self, stream: Any, media_type: Any = None, parser_context: Any = None
+    ) -> dict[str, bytes]:
+        picture = stream.read(MAX_PICTURE_BYTES + 1)
         if len(picture) > MAX_PICTURE_BYTES:
             message = f"Send a picture of at most {MAX_PICTURE_BYTES:,} bytes."
             raise ApiProblem("payload_too_large", message)
-        return picture
+        return {"picture": picture}
 
 
 class PictureNegotiation(base.NoNegotiation):
@@ -56,16 +58,17 @@ class RemovalQuery(Form):
 
 class BackgroundRemovalView(base.ApiView):
     content_negotiation_class = PictureNegotiation
-    parser_classes = (PictureParser,)
+
+    def get_parsers(self) -> list[BaseParser]:
+        return [PictureParser()]
 
     @extend_schema(exclude=True)
     def post(self, request: Request) -> HttpResponse:
         """Take a PNG or JPEG, answer it as a PNG without its background, for one use of ACTION."""
-        query = RemovalQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        picture: bytes = request.data or b""
-        tolerance = query.validated_data["tolerance"]
-        held = _hold(request, query.validated_data.get("organization"), picture, tolerance)
+        query = base.checked(RemovalQuery, request.query_params)
+        body: Any = request.data
+        picture, tolerance = body.get("picture", b""), query["tolerance"]
+        held = _hold(request, query.get("organization"), picture, tolerance)
         png = _cut_out(Spend.objects.get(pk=held.id), picture, tolerance)
         response = HttpResponse(png, content_type="image/png")
         if held.replayed:
@@ -98,7 +101,9 @@ def _cut_out(hold: Spend, picture: bytes, tolerance: int) -> bytes:
     except (cutout.BadPicture, cutout.PictureTooLarge) as error:
         ledger.release(hold, now=timezone.now())
         is_large = isinstance(error, cutout.PictureTooLarge)
-        raise ApiProblem("payload_too_large" if is_large else "invalid_request", str(error)) from error
+        raise ApiProblem(
+            "payload_too_large" if is_large else "invalid_request", str(error)
+        ) from error
     try:
         ledger.capture(hold, now=timezone.now())
     except ledger.HoldClosed as error:

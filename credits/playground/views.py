@@ -1,7 +1,5 @@
 """The playground's page, and the tokens it spends with."""
 
-from datetime import timedelta
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -12,8 +10,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from credits.api import problems
 from credits.playground.access import Closed, issue_token
-from credits.tokens import MAX_TOKEN_SECONDS
 from credits.views.base import SignedInRequest, chosen_organization
+
+# What alt text is made from are their names.
+PICTURES = (
+    "red-bicycle-by-the-sea.svg",
+    "green-leaves-in-a-clay-pot.svg",
+    "two-lemons-on-a-plate.svg",
+)
+# The larger ones use up a week's free credits in a few clicks.
+QUANTITIES = (1, 10, 50)
 
 
 @login_required
@@ -25,7 +31,12 @@ def playground(request: SignedInRequest) -> HttpResponse:
     if not organizations:
         return render(request, "playground/no_organization.html")
     organization = chosen_organization(request, organizations)
-    context = {"organization": organization, "organizations": organizations}
+    context = {
+        "organization": organization,
+        "organizations": organizations,
+        "pictures": PICTURES,
+        "quantities": QUANTITIES,
+    }
     return render(request, "playground/playground.html", context)
 
 
@@ -39,13 +50,11 @@ def token(request: HttpRequest) -> JsonResponse:
     if not organizations:
         return _refuse("forbidden", _("You are not a member of an organization any more."))
     organization = chosen_organization(request, organizations)
-    now = timezone.now()
     try:
-        issued = issue_token(organization, request.user, now=now)
+        issued, secret = issue_token(organization, request.user, now=timezone.now())
     except Closed as closed:
         return _refuse("forbidden", str(closed))
-    expires_at = now + timedelta(seconds=MAX_TOKEN_SECONDS)
-    return JsonResponse({"token": issued, "expires_at": expires_at}, status=201)
+    return JsonResponse({"token": secret, "expires_at": issued.expires_at}, status=201)
 
 
 def _refuse(code: str, detail: str) -> JsonResponse:
