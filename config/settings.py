@@ -341,6 +341,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 # Locally files are looked up where they lie; in production from where collectstatic put them.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+# A file never changes when its name holds a hash of it, or its path a version: those of credits.js.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"\.[0-9a-f]{12}\.[^/]+$|/credits-js/\d+\.\d+\.\d+/"
 if PRODUCTION:
     STATIC_ROOT = BASE_DIR / "staticfiles"
     STORAGES = {

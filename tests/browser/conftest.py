@@ -10,6 +10,10 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from shop import Shop
+
+from credits.access import create_key
+from credits.models import Organization
 
 SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 DESKTOP = {"width": 1200, "height": 800}
@@ -86,6 +90,18 @@ def open_page(
 @pytest.fixture
 def page(open_page) -> Page:
     return open_page()
+
+
+@pytest.fixture
+def shop(site: str) -> Iterator[Shop]:
+    """A shop on an origin of its own, whose organization has three free credits a week."""
+    with Shop(site) as shop:
+        shop.organization = Organization.objects.create(name="Fern & Field", weekly_credits=3)
+        origins = [shop.url, "null"]
+        _, shop.secret = create_key(
+            name="Shop", organization=shop.organization, allowed_origins=origins
+        )
+        yield shop
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 /**
- * Credits for web pages: spend them, and say kindly when they run out.
+ * Spend credits in a web page, and say kindly when they run out.
  *
  *     const credits = new Credits({ token: () => fetch("/credits-token").then((r) => r.json()) });
  *     await credits.spend("alt-text.generate", { reference: "image-17" });
  *
- * credits.d.ts beside this file explains each name; /docs/javascript/ of this server is the guide.
+ * credits.d.ts beside this file explains each name; the guide is /docs/javascript/ of the server.
  */
 
 const MAX_ATTEMPTS = 5;
@@ -52,8 +52,8 @@ export class Unreachable extends CreditsError {
 
 /** By their codes: `not_found` is NotFound. */
 const ERRORS = {
-  ...{ Conflict, Forbidden, IdempotencyConflict, InvalidRequest, NotFound, OutOfCredits },
-  ...{ RateLimited, SpendLimitReached, Unauthorized },
+  Conflict, Forbidden, IdempotencyConflict, InvalidRequest, NotFound, OutOfCredits, RateLimited,
+  SpendLimitReached, Unauthorized,
 };
 
 function errorOf({ status, headers }, problem) {
@@ -131,6 +131,8 @@ class TokenSource {
       return (this.#token = given.token ?? given);
     } catch (cause) {
       this.#asked = null;
+      // What fetch throws without a network.
+      if (cause instanceof TypeError) throw new Unreachable(cause);
       throw new Unauthorized({ code: "no_token", detail: "The page got no token." }, { cause });
     }
   }
@@ -211,7 +213,7 @@ export class Credits extends EventTarget {
         const isRenewing = mayRenew && error.status === 401;
         const wait = isRenewing ? 0 : pauseAfter(error, attempt);
         if (request.signal?.aborted || Date.now() + wait >= deadline) throw error;
-        if (isRenewing) mayRenew = false;
+        mayRenew &&= !isRenewing;
         await before(request.signal, pause(wait));
       }
     }
@@ -226,7 +228,8 @@ export class Credits extends EventTarget {
       token = await before(signal, this.#tokens.get());
       return await this.#send(path, { ...request, token, signal });
     } catch (error) {
-      if (error.status === 401 || error instanceof SpendLimitReached) this.#tokens.drop(token);
+      const isSpent = error.status === 401 || error instanceof SpendLimitReached;
+      if (isSpent || !token) this.#tokens.drop(token);
       if (error instanceof CreditsError || request.signal?.aborted) throw error;
       throw new Unreachable(error);
     } finally {
@@ -268,7 +271,7 @@ const TEXTS = {
 
 const STYLE = `
 :host { display: block }
-:host([state]) [part=notice] {
+:host(:is([state=out], [state=refilled])) [part=notice] {
   --paper: var(--credits-notice-background, light-dark(#fff, #14171e));
   --go: var(--credits-notice-accent, light-dark(#4f46e5, #a5a1ff));
   display: grid; grid: auto / 1fr auto; gap: 8px; padding: 12px 16px;
@@ -286,7 +289,7 @@ p { margin: 2px 0 }
 input { flex: 1; min-width: 0 }
 [part=dismiss] { grid-area: 1 / 2; align-self: start; border: 0 }
 :focus-visible { outline: 2px solid var(--go); outline-offset: 2px }
-:host(:not([state])) button, :host(:not([state=out])) a, p:empty, [hidden] { display: none }`;
+:host(:not([state=out])) a, :host([state=""]) button, p:empty, [hidden] { display: none !important }`;
 
 /** A moment in the page's language, or in the reader's where it has none. */
 function spoken(at, options) {
@@ -312,7 +315,8 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
     root.append(this.#build());
-    for (const type of ["keydown", "focusin"]) this.addEventListener(type, this);
+    this.addEventListener("focusin", (event) => (this.#cameFrom ??= event.relatedTarget));
+    this.addEventListener("keydown", (event) => this.#escape(event));
   }
 
   set credits(credits) {
@@ -331,15 +335,11 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
   }
 
   dismiss() {
-    this.#turn("");
-    this.removeAttribute("state");
+    this.#turn("", "");
   }
 
-  handleEvent(event) {
-    const { type, detail, key } = event;
+  handleEvent({ type, detail }) {
     if (type === "outofcredits") this.#show(detail);
-    else if (type === "focusin") this.#cameFrom ??= event.relatedTarget;
-    else if (type === "keydown") key === "Escape" && this.dismiss();
     else if (type !== "refilled") this.#check(RETURN_CHECK_MS);
     else if (detail.credits === this.#refusal?.credits) this.#thank();
   }
@@ -370,16 +370,15 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
     return this.getAttribute(`text-${name}`) ?? TEXTS[name];
   }
 
-  /** Show a message in a state: `out` because of a refusal, `refilled`, or none and so nothing. */
+  /** Show a message in a state: `out` for a refusal, `refilled`, or "" and then nothing. */
   #turn(message, state, refusal) {
-    const { parts, address, refill, blocked } = this.#parts;
     clearTimeout(this.#timer);
     this.#refusal = refusal;
     // Rather than lose the focus with the part that has it.
     if (!refusal && this.shadowRoot.activeElement) this.#cameFrom?.focus();
+    for (const name of ["message", "refill", "blocked"]) this.#parts[name].textContent = "";
     this.#parts.message.textContent = message;
-    refill.textContent = blocked.textContent = "";
-    address.hidden = true;
+    this.#parts.address.hidden = true;
     this.setAttribute("state", state);
   }
 
@@ -408,9 +407,9 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
   /** Look again after a while or when free credits come, not all pages of the world at once. */
   #wait(pauseMs) {
     const refillMs = this.#refusal.error.nextRefill?.at - Date.now() + Math.random() * 5_000;
-    const check = () => this.#check(Math.min(pauseMs * 2, MAX_CHECK_MS));
+    const waitMs = refillMs > 0 ? Math.min(pauseMs, refillMs) : pauseMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(check, refillMs > 0 ? Math.min(pauseMs, refillMs) : pauseMs);
+    this.#timer = setTimeout(() => this.#check(Math.min(pauseMs * 2, MAX_CHECK_MS)), waitMs);
   }
 
   /** Ask whether it would work now, if anybody looks; `refilled` follows when it would. */
@@ -428,6 +427,12 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
     event.preventDefault();
     address.hidden = open(url.value) && origin !== "null";
     blocked.textContent = address.hidden ? "" : url.ariaLabel;
+  }
+
+  #escape(event) {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    this.dismiss();
   }
 
   #copy() {
