@@ -4,17 +4,18 @@ import { offer } from "./choices.js";
 import { dominantNames, draw, load } from "./colors.js";
 
 const TELLS_NOTHING = /^(img|image|dsc\w?|photo|pxl|scan|screenshot|untitled|copy|\d+|of)$/i;
+/** How many colors a wording needs, and the wording. */
 const WORDINGS = [
-  (what, [first, second]) => `${what}, mostly ${first} and ${second}`,
-  (what) => what,
-  (what, [first, second]) => `${what} in ${first} and ${second}`,
-  (what, [first]) => `${what}, with much ${first}`,
-  (what, [first, second]) => `Picture of ${lower(what)}: ${first}, ${second}`,
-  (what, [, second]) => `${what}, set off with ${second}`,
-  (what, [first, second, third]) => `${what}; the colors are ${first}, ${second} and ${third}`,
-  (what, [first]) => `${what} against ${first}`,
-  (what, [, second, third]) => `${what}, touches of ${second} and ${third}`,
-  (what, [first, , third]) => `${what}, ${first} with a little ${third}`,
+  [2, (what, [first, second]) => `${what}, mostly ${first} and ${second}`],
+  [1, (what, [first]) => `${what}, mostly ${first}`],
+  [2, (what, [first, second]) => `${what} in ${first} and ${second}`],
+  [1, (what, [first]) => `${what}, with much ${first}`],
+  [2, (what, [first, second]) => `${what}: ${first} next to ${second}`],
+  [2, (what, [, second]) => `${what}, set off with ${second}`],
+  [3, (what, [first, second, third]) => `${what} in ${first}, ${second} and ${third}`],
+  [1, (what, [first]) => `${what}, all around it ${first}`],
+  [3, (what, [, second, third]) => `${what}, touches of ${second} and ${third}`],
+  [3, (what, [first, , third]) => `${what}, ${first} with a little ${third}`],
 ];
 
 /** Start the sample: `spend(quantity)` tells whether the credits were there. */
@@ -25,8 +26,7 @@ export default function start(card, spend) {
 
   async function show(name, picture) {
     const loaded = await picture;
-    const colors = dominantNames(draw(canvas, loaded), 3);
-    shown = { what: whatIsIn(name), colors: [...colors, ...colors, ...colors] };
+    shown = { what: whatIsIn(name), colors: dominantNames(draw(canvas, loaded), 3) };
     card.querySelector("[data-file-name]").textContent = name;
     field.value = "";
     offer(card, []);
@@ -41,7 +41,9 @@ export default function start(card, spend) {
   }
   card.querySelector("input[type=file]").addEventListener("change", ({ target }) => {
     for (const file of target.files) {
-      show(file.name, createImageBitmap(file)).catch(() => target.setCustomValidity(" "));
+      show(file.name, createImageBitmap(file)).catch(() => {
+        card.querySelector("[data-said]").textContent = target.dataset.unreadable;
+      });
     }
   });
   card.addEventListener("submit", async (event) => {
@@ -55,10 +57,12 @@ export default function start(card, spend) {
   samples[0].click();
 }
 
-/** The number-th wording; from the second round on the colors change places. */
+/** The number-th wording; in each further round the colors change places. */
 function describe({ what, colors }, number) {
-  const round = Math.floor(number / WORDINGS.length) % 3;
-  return WORDINGS[number % WORDINGS.length](what, colors.slice(round));
+  const usable = WORDINGS.filter(([needed]) => needed <= colors.length);
+  const first = Math.floor(number / usable.length) % colors.length;
+  const [, wording] = usable[number % usable.length];
+  return wording(what, [...colors.slice(first), ...colors.slice(0, first)]);
 }
 
 /** "red-bicycle-by-the-sea.svg" is "Red bicycle by the sea"; "IMG_2044.jpg" tells nothing. */
@@ -66,8 +70,4 @@ function whatIsIn(fileName) {
   const words = fileName.replace(/\.\w+$/, "").split(/[^\p{L}\p{N}]+/u);
   const telling = words.filter((word) => word && !TELLS_NOTHING.test(word)).join(" ");
   return telling ? telling[0].toUpperCase() + telling.slice(1) : "A picture";
-}
-
-function lower(text) {
-  return text[0].toLowerCase() + text.slice(1);
 }

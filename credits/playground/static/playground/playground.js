@@ -1,6 +1,6 @@
 /** The playground: gives each sample extension a way to spend, and tells the story along the way. */
 
-import { Credits, CreditsError, OutOfCredits } from "../credits-js/1.0.0/credits.js";
+import { Credits, CreditsError, OutOfCredits, Unauthorized } from "../credits-js/1.0.0/credits.js";
 import altText from "./alt-text.js";
 import background from "./background.js";
 import boxes from "./boxes.js";
@@ -16,7 +16,7 @@ const counted = (credits) =>
 
 /** A new browser token; an extension would ask its own server, which has the secret key. */
 async function token() {
-  const form = page.querySelector("[data-token]");
+  const form = page.querySelector("[data-ask-token]");
   const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.detail);
@@ -55,7 +55,7 @@ function seller(card) {
 
 /** Where there was no token, the playground's own server said why. */
 function reasonOf(error) {
-  return error.cause?.message ?? error.message;
+  return (error instanceof Unauthorized && error.cause?.message) || error.message;
 }
 
 /** Only where the organization may see it, the answer of a spend has a balance. */
