@@ -57,6 +57,8 @@ def said(page: Page, name: str) -> Locator:
 
 def spend(page: Page, name: str, quantity: int | None = None) -> None:
     card = sample(page, name)
+    # Its script comes when the card comes into view.
+    card.scroll_into_view_if_needed()
     if quantity:
         card.get_by_role("radio", name=str(quantity), exact=True).check()
     card.locator("[type=submit]").click()
@@ -114,13 +116,14 @@ def test_the_whole_story_in_two_minutes(page, enter, organization, screenshot):
     pay(shop)
     expect(shop.get_by_role("heading", level=1)).to_have_text("500 credits added")
     shop.close()
-    page.bring_to_front()
+    # A headless browser takes all its tabs for looked at, so it tells of no return.
+    page.evaluate("dispatchEvent(new Event('focus'))")
     expect(step(page)).to_contain_text("Go on")
     expect(notice.get_by_role("link")).to_be_hidden()
     screenshot("playground-refilled")
     spend(page, "text")
     expect(page.get_by_text("That is the whole story")).to_be_visible()
-    expect(notice).not_to_have_attribute("state", re.compile("."))
+    expect(notice).not_to_have_attribute("state", re.compile("."), timeout=15_000)
     screenshot("playground-told")
     assert organization.spends.count() == 15
 
@@ -271,18 +274,24 @@ def test_an_owner_who_closed_it_is_told_what_to_do(page, enter, organization, sc
     screenshot("playground-closed")
 
 
-def test_it_takes_no_more_than_60_kilobytes_on_the_wire_of_production(page, enter):
-    sizes: dict[str, int] = {}
+def test_it_opens_with_at_most_60_kilobytes_and_sends_all_of_it_in_half_of_that(page, enter):
+    sizes: dict[str, tuple[int, int]] = {}
 
     def weigh(response) -> None:
         if "/static/" in response.url:
-            sizes[response.url] = len(gzip.compress(response.body()))
+            body = response.body()
+            sizes[response.url] = len(body), len(gzip.compress(body))
 
     page.on("response", weigh)
     enter(page)
     page.wait_for_load_state("networkidle")
     assert any("credits.js" in url for url in sizes)
-    assert sum(sizes.values()) <= 60_000, sizes
+    assert sum(plain for plain, _ in sizes.values()) <= 60_000, sizes
+    sample(page, "background").scroll_into_view_if_needed()
+    expect(sample(page, "background").locator("[type=submit]")).to_be_enabled()
+    page.wait_for_load_state("networkidle")
+    assert any("boxes.js" in url for url in sizes)
+    assert sum(packed for _, packed in sizes.values()) <= 30_000, sizes
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])

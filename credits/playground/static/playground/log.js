@@ -31,7 +31,7 @@ function note(list, template, call) {
   fill("said", said(call));
   fill("answered", pretty(call.answer));
   entry.dataset.call = `${call.method} ${call.path} ${call.status}`;
-  entry.dataset.kind = call.status >= 200 && call.status < 300 ? "good" : "refused";
+  entry.querySelector("[data-status]").classList.add(call.status < 300 && call.status ? "success" : "warning");
   put(list, entry, call.method === "GET");
 }
 

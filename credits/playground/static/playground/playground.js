@@ -1,13 +1,8 @@
 /** The playground: gives each sample extension a way to spend, and tells the story along the way. */
 
 import { Credits, CreditsError, OutOfCredits, Unauthorized } from "../credits-js/1.0.0/credits.js";
-import altText from "./alt-text.js";
-import background from "./background.js";
-import boxes from "./boxes.js";
 import { watch } from "./log.js";
-import text from "./text.js";
 
-const SAMPLES = { text, "alt-text": altText, boxes, background };
 const page = document.querySelector("[data-playground]");
 const plural = new Intl.PluralRules(document.documentElement.lang);
 const counted = (credits) =>
@@ -65,17 +60,25 @@ function showBalance(balance) {
   if (balance !== undefined) left.textContent = left.dataset.text.replace("{credits}", counted(balance));
 }
 
-/** On each button what it costs, and which actions are not sold. */
-async function showCosts() {
-  const notice = page.querySelector("[data-closed]");
+/** The price of each action on sale; null where none are told, and then the page says why. */
+async function askForPrices() {
   try {
-    const prices = new Map();
-    for (const { code, credits } of await new Credits({ token }).actions()) prices.set(code, credits);
-    for (const card of page.querySelectorAll("[data-action]")) showCost(card, prices.get(card.dataset.action));
+    const actions = await new Credits({ token }).actions();
+    return new Map(actions.map(({ code, credits }) => [code, credits]));
   } catch (error) {
+    const notice = page.querySelector("[data-closed]");
     notice.textContent = reasonOf(error);
     notice.hidden = false;
+    return null;
   }
+}
+
+/** Start a sample, and let it spend once it is known what that costs. */
+async function open(card) {
+  const sample = await import(`./${card.dataset.sample}.js`);
+  await sample.default(card, seller(card));
+  const known = await prices;
+  if (known) showCost(card, known.get(card.dataset.action));
 }
 
 function showCost(card, price) {
@@ -105,5 +108,12 @@ function tell(happened) {
 }
 
 watch(page.querySelector("[data-calls]"), page.querySelector("[data-call]"));
-for (const card of page.querySelectorAll("[data-sample]")) SAMPLES[card.dataset.sample](card, seller(card));
-showCosts();
+const prices = askForPrices();
+// The script of a sample comes when its card comes into view.
+const views = new IntersectionObserver((seen) => {
+  for (const { target: card } of seen.filter(({ isIntersecting }) => isIntersecting)) {
+    views.unobserve(card);
+    open(card);
+  }
+});
+for (const card of page.querySelectorAll("[data-sample]")) views.observe(card);
