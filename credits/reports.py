@@ -1,10 +1,14 @@
 """Read-only queries for pages; nothing here changes a row."""
 
-from datetime import UTC, datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     CharField,
     Count,
     F,
@@ -14,12 +18,13 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.db.models.functions import Cast, TruncDate
+from django.db.models.functions import Cast, Collate, TruncDate
 
 from credits.ledger.weeks import week_start
-from credits.models import Entry, Grant, Organization, Spend, Wallet
+from credits.models import Action, Entry, Grant, Organization, Service, Spend, Wallet
 
 RECENT_ROWS = 20
+SPENDS_PER_CHUNK = 2_000
 
 
 class Available(Func):
@@ -79,3 +84,94 @@ def usage(
         .annotate(spends=Count("*"), quantity=Sum("quantity"), credits=Sum(kept))
         .order_by("name")
     ]
+
+
+# Day by day, so that however many spends there are, each day is read from the index by itself and
+# added up in memory; the few actions are looked up afterwards.
+_DAILY_USAGE = """
+    SELECT (day AT TIME ZONE 'UTC')::date, used.action_id, used.credits
+    FROM generate_series(%(start)s::timestamptz, %(last)s::timestamptz, '24 hours') AS day,
+    LATERAL (
+        SELECT action_id, sum(credits - released_credits - refunded_credits)::bigint AS credits
+        FROM credits_spend
+        WHERE organization_id = %(organization)s AND status = 'spent'
+            AND created_at >= day AND created_at < day + interval '24 hours'
+        GROUP BY action_id
+    ) AS used
+    WHERE used.credits > 0
+"""
+
+
+def daily_usage(
+    organization: Organization, *, first: date, last: date
+) -> dict[Service, Counter[date]]:
+    """The credits that spends kept from the `first` to the `last` UTC day, by service and day.
+
+    Services come in the order in which they were made; days and services without use are left out.
+    """
+    start, last_start = (datetime.combine(day, time(), UTC) for day in (first, last))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DAILY_USAGE, {"organization": organization.pk, "start": start, "last": last_start}
+        )
+        rows = cursor.fetchall()
+    services = {action.pk: action.service for action in Action.objects.select_related("service")}
+    usage: defaultdict[Service, Counter[date]] = defaultdict(Counter)
+    for day, action_id, credits in rows:
+        usage[services[action_id]][day] += credits
+    return dict(sorted(usage.items(), key=lambda item: item[0].pk))
+
+
+def spends_before(organization: Organization, older_than: Spend | None = None) -> QuerySet[Spend]:
+    """All spends of an organization, or those older than one of them, newest first."""
+    spends = organization.spends.select_related("action__service")
+    if older_than is None:
+        return spends
+    # The first condition is the one an index can start from.
+    return spends.filter(_is_older(older_than), created_at__lte=older_than.created_at)
+
+
+# Written out and not bound, so that the planner sees that the index on references will do.
+_HAS_REFERENCE = Func(F("reference"), template="%(expressions)s <> ''", output_field=BooleanField())
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def spends_by_reference(
+    organization: Organization, beginning: str, after: Spend | None = None
+) -> QuerySet[Spend]:
+    """The spends whose reference begins so, by reference and then newest first, or those after one.
+
+    So those whose reference is exactly `beginning` come first, and an index has them in this order.
+    """
+    first = after.reference if after else beginning
+    found = (
+        organization.spends.select_related("action__service")
+        .alias(spelled=Collate("reference", "C"))
+        .filter(_HAS_REFERENCE, spelled__gte=first, spelled__lt=beginning + _LAST_CHARACTER)
+        .order_by("spelled", "-created_at", "-id")
+    )
+    return found.filter(Q(spelled__gt=first) | _is_older(after)) if after else found
+
+
+def _is_older(than: Spend) -> Q:
+    return Q(created_at__lt=than.created_at) | Q(created_at=than.created_at, id__lt=than.pk)
+
+
+def spends_in_order(
+    organization: Organization, *, start: datetime, end: datetime
+) -> Iterator[list[Spend]]:
+    """Every spend from `start` up to `end`, oldest first, in chunks.
+
+    Each chunk is a query of its own: a reader who takes an hour keeps no transaction open.
+    """
+    spends = (
+        organization.spends.select_related("action__service")
+        .filter(created_at__lt=end)
+        .order_by("created_at", "id")
+    )
+    chunk = list(spends.filter(created_at__gte=start)[:SPENDS_PER_CHUNK])
+    while chunk:
+        yield chunk
+        last = chunk[-1]
+        newer = Q(created_at__gt=last.created_at) | Q(id__gt=last.pk)
+        chunk = list(spends.filter(newer, created_at__gte=last.created_at)[:SPENDS_PER_CHUNK])

@@ -13,8 +13,11 @@ ROOT: Path = settings.BASE_DIR
 APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
+    "credits.activity",
     "credits.ledger",
     "credits.mail",
+    "credits.notices",
+    "credits.people",
     "credits.reports",
     "credits.tokens",
     "topups.billing",
@@ -34,6 +37,7 @@ HELPERS = (
     "credits.moments",
     "credits.origins",
     "credits.retries",
+    "credits.spreadsheets",
     "credits.wording",
     "topups.gateway",
     "topups.money",

@@ -56,13 +56,12 @@ class HasApiKey(BasePermission):
 
 
 def _known_caller(request: Request, secret: str, now: datetime) -> access.Access:
-    is_token = tokens.is_token(secret)
-    if not is_token:
+    if access.is_key(secret):
         _refuse_key_in_page(request)
     found = access.find_access(secret, now=now)
     if found is None:
-        raise AuthenticationFailed(TOKEN_FAILED if is_token else KEY_FAILED)
-    if is_token:
+        raise AuthenticationFailed(TOKEN_FAILED if tokens.is_token(secret) else KEY_FAILED)
+    if found.token:
         _refuse_other_pages(request, found)
     return found
 

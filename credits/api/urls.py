@@ -1,11 +1,11 @@
 from django.urls import path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from credits.api import token_views, views
 from credits.api.base import NoNegotiation
 
 schema_view = SpectacularJSONAPIView.as_view(content_negotiation_class=NoNegotiation)
-docs_view = SpectacularSwaggerView.as_view(
+docs_view = SpectacularSwaggerSplitView.as_view(
     url_name="api-schema", content_negotiation_class=NoNegotiation
 )
 

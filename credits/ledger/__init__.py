@@ -30,6 +30,7 @@ from credits.ledger.spending import (
     spend,
     spend_batch,
 )
+from credits.ledger.thresholds import change_threshold
 from credits.ledger.weeks import change_bundle, next_refill_at, refill, week_start
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "balance_at",
     "capture",
     "change_bundle",
+    "change_threshold",
     "check",
     "claw_back",
     "collect_shortfall",

@@ -30,7 +30,7 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0008_mail_schedule"),
+        ("credits", "0011_notice_schedule"),
     ]
 
     operations = [

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -47,6 +49,14 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Kept to within five minutes."
     )
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="replaced_by",
+        help_text="The key whose settings it took over with a new secret.",
+    )
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL
     )
@@ -73,3 +83,7 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def works_at(self, now: datetime) -> bool:
+        """Whether it opens the API: it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

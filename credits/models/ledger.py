@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pgtrigger
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.functions import Collate
 
 from credits.counting import counted
 from credits.models.access import ApiKey
@@ -49,6 +50,13 @@ class Wallet(models.Model):
         null=True, help_text="The Monday of the newest weekly bundle written down."
     )
     used_since_refill = models.BooleanField(db_default=False)
+    # When the notices under way began; in no index, so that a spend's update stays in place.
+    out_of_credits_at = models.DateTimeField(
+        null=True, help_text="Since when it is out of credits; new credits end it."
+    )
+    low_at = models.DateTimeField(
+        null=True, help_text="Since when it is below the organization's threshold."
+    )
 
     class Meta:
         indexes = (
@@ -274,6 +282,14 @@ class Spend(models.Model):
                 condition=Q(status="held"),
                 name="open_holds",
             ),
+            # Byte by byte, so that it finds what begins with something and has it in order.
+            models.Index(
+                F("organization"),
+                Collate("reference", "C"),
+                F("created_at").desc(),
+                condition=~Q(reference=""),
+                name="spends_by_reference",
+            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="spends_are_never_deleted", operation=pgtrigger.Delete),
@@ -290,6 +306,15 @@ class Spend(models.Model):
 
     def __str__(self) -> str:
         return f"{counted(self.credits)} for {self.action}"
+
+    @property
+    def returned_credits(self) -> int:
+        """Credits given back: refunded, or released from a hold."""
+        return self.released_credits + self.refunded_credits
+
+    @property
+    def kept_credits(self) -> int:
+        return self.credits - self.returned_credits
 
 
 class Refund(models.Model):

@@ -35,3 +35,12 @@ def chosen_organization(request: HttpRequest, among: Iterable[Organization]) -> 
     if request.session.get("organization") != public_id:
         request.session["organization"] = public_id
     return known[public_id]
+
+
+def visible_organization(request: SignedInRequest) -> Organization:
+    """The chosen organization, if it may see its balance and usage. Raises Http404 otherwise."""
+    organizations = list(request.user.organizations.all())
+    organization = chosen_organization(request, organizations) if organizations else None
+    if organization is None or not organization.show_balance:
+        raise Http404
+    return organization

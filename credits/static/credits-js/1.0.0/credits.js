@@ -1,9 +1,6 @@
 /**
  * Spend credits in a web page, and say kindly when they run out.
  *
- *     const credits = new Credits({ token: () => fetch("/credits-token").then((r) => r.json()) });
- *     await credits.spend("alt-text.generate", { reference: "image-17" });
- *
  * credits.d.ts beside this file explains each name; the guide is /docs/javascript/ of the server.
  */
 
@@ -271,7 +268,7 @@ const TEXTS = {
 
 const STYLE = `
 :host { display: block }
-:host(:is([state=out], [state=refilled])) [part=notice] {
+:host([state]) [part=notice] {
   --paper: var(--credits-notice-background, light-dark(#fff, #14171e));
   --go: var(--credits-notice-accent, light-dark(#4f46e5, #a5a1ff));
   display: grid; grid: auto / 1fr auto; gap: 8px; padding: 12px 16px;
@@ -284,12 +281,12 @@ const STYLE = `
 a, button, input { font: inherit; color: inherit; background: none; padding: 4px 12px;
   border: 1px solid; border-radius: 8px }
 a { justify-self: start; background: var(--go); color: var(--paper); text-decoration: none }
-[part=address] { display: flex; gap: 8px }
+[part=address] { grid-column: 1 / 3; display: flex; gap: 8px }
 p { margin: 2px 0 }
 input { flex: 1; min-width: 0 }
 [part=dismiss] { grid-area: 1 / 2; align-self: start; border: 0 }
 :focus-visible { outline: 2px solid var(--go); outline-offset: 2px }
-:host(:not([state=out])) a, :host([state=""]) button, p:empty, [hidden] { display: none !important }`;
+:host(:not([state=out])) a, :host(:not([state])) button, p:empty, [hidden] { display: none !important }`;
 
 /** A moment in the page's language, or in the reader's where it has none. */
 function spoken(at, options) {
@@ -335,7 +332,7 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
   }
 
   dismiss() {
-    this.#turn("", "");
+    this.#turn("");
   }
 
   handleEvent({ type, detail }) {
@@ -359,10 +356,11 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
     };
     const said = ["message", "refill", "blocked"].map((name) => part(name, "p"));
     const url = part("url", "input", { readOnly: true });
+    const copy = part("copy", "button", { onclick: () => this.#copy() });
     return part("notice", "div", {},
       part("status", "div", { role: "status" }, ...said),
       part("link", "a", { target: "_blank", onclick: (event) => this.#open(event) }),
-      part("address", "div", {}, url, part("copy", "button", { onclick: () => this.#copy() })),
+      part("address", "div", { hidden: true }, url, copy),
       part("dismiss", "button", { textContent: "✕", onclick: () => this.dismiss() }));
   }
 
@@ -370,7 +368,7 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
     return this.getAttribute(`text-${name}`) ?? TEXTS[name];
   }
 
-  /** Show a message in a state: `out` for a refusal, `refilled`, or "" and then nothing. */
+  /** Show a message in a state: `out` for a refusal, `refilled`, or in none nothing. */
   #turn(message, state, refusal) {
     clearTimeout(this.#timer);
     this.#refusal = refusal;
@@ -379,7 +377,8 @@ export class CreditsNotice extends (globalThis.HTMLElement ?? Object) {
     for (const name of ["message", "refill", "blocked"]) this.#parts[name].textContent = "";
     this.#parts.message.textContent = message;
     this.#parts.address.hidden = true;
-    this.setAttribute("state", state);
+    if (state) this.setAttribute("state", state);
+    else this.removeAttribute("state");
   }
 
   #show(refusal) {
