@@ -68,6 +68,8 @@ WALK = (
     Stop("walk-invited-accept", "/invitations/{invited_loner}/", "loner"),
     Stop("walk-invited-somebody-else", "/invitations/{invited}/", "loner", 403),
     Stop("walk-invited-too-late", "/invitations/{withdrawn}/", "nobody", 410),
+    Stop("walk-playground", "/playground/"),
+    Stop("walk-playground-without-organization", "/playground/", "loner"),
     Stop("walk-change-password", "/accounts/password/change/"),
     Stop("walk-sign-out", "/accounts/logout/"),
     Stop("walk-sandbox-pay", "/sandbox/pay/{pending}/"),

@@ -18,8 +18,6 @@ PICTURES = (
     "green-leaves-in-a-clay-pot.svg",
     "two-lemons-on-a-plate.svg",
 )
-# The larger ones use up a week's free credits in a few clicks.
-QUANTITIES = (1, 10, 50)
 
 
 @login_required
@@ -35,7 +33,6 @@ def playground(request: SignedInRequest) -> HttpResponse:
         "organization": organization,
         "organizations": organizations,
         "pictures": PICTURES,
-        "quantities": QUANTITIES,
     }
     return render(request, "playground/playground.html", context)
 

@@ -1,21 +1,15 @@
 /** Image alt text: from what the file's name says, and the colors that cover most of it. */
 
 import { offer } from "./choices.js";
-import { dominantNames, draw, load } from "./colors.js";
+import { draw, load } from "./pictures.js";
 
 const TELLS_NOTHING = /^(img|image|dsc\w?|photo|pxl|scan|screenshot|untitled|copy|\d+|of)$/i;
 /** How many colors a wording needs, and the wording. */
 const WORDINGS = [
   [2, (what, [first, second]) => `${what}, mostly ${first} and ${second}`],
-  [1, (what, [first]) => `${what}, mostly ${first}`],
-  [2, (what, [first, second]) => `${what} in ${first} and ${second}`],
   [1, (what, [first]) => `${what}, with much ${first}`],
   [2, (what, [first, second]) => `${what}: ${first} next to ${second}`],
-  [2, (what, [, second]) => `${what}, set off with ${second}`],
   [3, (what, [first, second, third]) => `${what} in ${first}, ${second} and ${third}`],
-  [1, (what, [first]) => `${what}, all around it ${first}`],
-  [3, (what, [, second, third]) => `${what}, touches of ${second} and ${third}`],
-  [3, (what, [first, , third]) => `${what}, ${first} with a little ${third}`],
 ];
 
 /** Start the sample: `spend(quantity)` tells whether the credits were there. */
@@ -26,7 +20,7 @@ export default function start(card, spend) {
 
   async function show(name, picture) {
     const loaded = await picture;
-    shown = { what: whatIsIn(name), colors: dominantNames(draw(canvas, loaded), 3) };
+    shown = { what: whatIsIn(name), pixels: draw(canvas, loaded) };
     card.querySelector("[data-file-name]").textContent = name;
     field.value = "";
     offer(card, []);
@@ -49,8 +43,10 @@ export default function start(card, spend) {
   card.addEventListener("submit", async (event) => {
     event.preventDefault();
     const quantity = Number(new FormData(event.target).get("quantity"));
+    const { dominantNames } = await import("./colors.js");
     if (!shown || !await spend(quantity)) return;
-    const texts = Array.from({ length: quantity }, (_, number) => describe(shown, number));
+    const colors = dominantNames(shown.pixels, 3);
+    const texts = Array.from({ length: quantity }, (_, n) => describe(shown.what, colors, n));
     field.value = texts[0];
     offer(card, quantity > 1 ? texts : [], (text) => { field.value = text; });
   });
@@ -58,7 +54,7 @@ export default function start(card, spend) {
 }
 
 /** The number-th wording; in each further round the colors change places. */
-function describe({ what, colors }, number) {
+function describe(what, colors, number) {
   const usable = WORDINGS.filter(([needed]) => needed <= colors.length);
   const first = Math.floor(number / usable.length) % colors.length;
   const [, wording] = usable[number % usable.length];

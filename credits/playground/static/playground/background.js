@@ -1,6 +1,7 @@
 /** Background removal: what has nearly one color becomes transparent, by the distance to it. */
 
-import { colorAt, distance, draw, load } from "./colors.js";
+import { colorAt, distance } from "./colors.js";
+import { draw, load } from "./pictures.js";
 
 const SOFT_EDGE_LEVELS = 24;
 const FITTING_TOLERANCE = 12;

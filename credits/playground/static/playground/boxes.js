@@ -1,6 +1,6 @@
 /** Shoppable images: boxes around products, drawn by hand or proposed from regions of color. */
 
-import { draw, load } from "./colors.js";
+import { draw, load } from "./pictures.js";
 import { findRegions } from "./regions.js";
 
 const LEAST_SIZE = 0.04;

@@ -2,29 +2,20 @@
 
 import { offer } from "./choices.js";
 
-const OPENINGS = [
-  ["Meet the ", "."],
-  ["Some things are made to be used every day: the ", "."],
-  ["Say hello to the ", "."],
-  ["Look closely at the ", "."],
-  ["Here it is, the ", "."],
-];
+// Three, four and five of them make sixty texts before one comes again.
+const OPENINGS = ["Meet the *.", "Look closely at the *.", "Here it is, the *."];
 const MIDDLES = [
   "Made with care, down to the parts nobody sees.",
-  "It feels right the first time you pick it up.",
   "It looks quiet and works hard.",
-  "Every detail has a reason to be there.",
-  "Simple to use, simple to keep clean.",
+  "It feels right the first time you pick it up.",
   "It goes with what you already have.",
 ];
 const ENDINGS = [
   "You will wonder how you did without it.",
   "Keep it for years.",
   "A small thing that makes the day better.",
-  "Give it to somebody you like.",
-  "It is ready when you are.",
-  "Yours to grow old with.",
-  "And it makes a fine gift.",
+  "It makes a fine gift, too.",
+  "Ready when you are.",
 ];
 
 /** Start the sample: `spend(quantity)` tells whether the credits were there. */
@@ -32,24 +23,26 @@ export default function start(card, spend) {
   const editor = card.querySelector("[data-editor]");
   const topic = card.querySelector("[data-topic]");
   let written = 0;
+  const take = (text) => {
+    editor.append(paragraph(text));
+    editor.scrollTop = editor.scrollHeight;
+  };
   toolbar(card, editor);
   card.addEventListener("submit", async (event) => {
     event.preventDefault();
     const quantity = Number(new FormData(event.target).get("quantity"));
     if (!await spend(quantity)) return;
     const texts = Array.from({ length: quantity }, () => compose(topic.value.trim(), written++));
-    if (quantity === 1) editor.append(paragraph(texts[0]));
-    offer(card, quantity > 1 ? texts : [], (text) => editor.append(paragraph(text)));
-    editor.scrollTop = editor.scrollHeight;
+    if (quantity === 1) take(texts[0]);
+    offer(card, quantity > 1 ? texts : [], take);
   });
 }
 
 /** The number-th text about a topic: its parts, of which the one in the middle is bold. */
 function compose(topic, number) {
-  const [before, after] = OPENINGS[number % OPENINGS.length];
-  const middle = MIDDLES[number % MIDDLES.length];
-  const ending = ENDINGS[number % ENDINGS.length];
-  return [before, topic || "thing you sell", `${after} ${middle} ${ending}`];
+  const pick = (sentences) => sentences[number % sentences.length];
+  const [before, after] = pick(OPENINGS).split("*");
+  return [before, topic || "thing you sell", `${after} ${pick(MIDDLES)} ${pick(ENDINGS)}`];
 }
 
 function paragraph([before, topic, after]) {
