@@ -163,6 +163,10 @@ INSTALLED_APPS = [
 ]
 if STRIPE_SANDBOX:
     INSTALLED_APPS.append("topups.sandbox")
+# Sample extensions that spend a member's real credits: for trying things out.
+PLAYGROUND = _boolean("PLAYGROUND", not PRODUCTION)
+if PLAYGROUND:
+    INSTALLED_APPS.append("credits.playground")
 
 MIDDLEWARE = [
     "config.observability.RequestIdMiddleware",
@@ -306,6 +310,15 @@ SPECTACULAR_SETTINGS = {
     + " **Sandbox: no real money moves here.**" * STRIPE_SANDBOX,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": ["credits.api.schema.complete"],
+    "EXTERNAL_DOCS": {"description": "The API guide", "url": f"{BASE_URL}/docs/api/"},
+    "TAGS": [
+        {"name": "Spend", "description": "Spend credits on actions, and give them back."},
+        {"name": "Hold", "description": "Set credits aside before the work, settle after it."},
+        {"name": "Read", "description": "Prices, whether a spend would be made, and reports."},
+        {"name": "Web pages", "description": "Tokens with which a page spends by itself."},
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

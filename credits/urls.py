@@ -2,6 +2,7 @@ from django.urls import path
 
 from credits.views import (
     activity,
+    docs,
     export,
     invitations,
     keys,
@@ -15,6 +16,9 @@ urlpatterns = [
     path("", overview.home, name="home"),
     path("spends/", overview.spends, name="spends"),
     path("usage.csv", export.usage_csv, name="usage-csv"),
+    path("docs/", docs.index, name="docs"),
+    path("docs/python/credits_client.py", docs.python_client, name="python-client"),
+    path("docs/<slug:slug>/", docs.guide, name="guide"),
     path("activity/", activity.activity, name="activity"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("keys/", keys.keys, name="keys"),

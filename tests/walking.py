@@ -46,6 +46,9 @@ WALK = (
     Stop("walk-password-changed", "/accounts/password/reset/key/done/", "nobody"),
     Stop("walk-inactive", "/accounts/inactive/", "nobody"),
     Stop("walk-invitation", "/invitations/{invitation}/", "nobody"),
+    Stop("walk-invitation-sign-in", "/invitations/{known}/", "nobody"),
+    Stop("walk-invitation-accept", "/invitations/{known}/", "loner"),
+    Stop("walk-invitation-withdrawn", "/invitations/{withdrawn}/", "nobody", 410),
     Stop("walk-unsubscribe", "{unsubscribe}", "nobody"),
     Stop("walk-problem", "/problems/out-of-credits/", "nobody"),
     Stop("walk-not-found", "/nothing/", "nobody", 404),
@@ -72,6 +75,9 @@ WALK = (
     Stop("walk-remove-member", "/members/{member}/remove/"),
     Stop("walk-activity", "/activity/"),
     Stop("walk-notices", "/notices/"),
+    Stop("walk-unsubscribe-broken-link", "/notices/unsubscribe/x/", "nobody", 404),
+    Stop("walk-playground", "/playground/"),
+    Stop("walk-playground-without-organization", "/playground/", "loner"),
     Stop("walk-change-password", "/accounts/password/change/"),
     Stop("walk-sign-out", "/accounts/logout/"),
     Stop("walk-hidden-overview", "/", "poor"),
@@ -120,8 +126,13 @@ def _use(organization: Organization, poor: Organization, owner: User) -> None:
 def _invited(organization: Organization, owner: User, member: User) -> dict[str, str]:
     now = timezone.now()
     joined = people.add_member(organization, member, "member", by=owner, now=now)
-    invitation = people.invite(organization, "new@example.com", "member", by=owner, now=now)
-    return {"member": str(joined.pk), "invitation": people.token(invitation.pk)}
+    invited = {
+        name: people.invite(organization, f"{address}@example.com", "member", by=owner, now=now)
+        for name, address in (("invitation", "new"), ("known", "loner"), ("withdrawn", "gone"))
+    }
+    people.withdraw(invited["withdrawn"], by=owner, now=now)
+    tokens = {name: people.token(invitation.pk) for name, invitation in invited.items()}
+    return {"member": str(joined.pk), **tokens}
 
 
 def _bought(organization: Organization, owner: User) -> dict[str, str]:

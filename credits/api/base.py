@@ -69,6 +69,12 @@ def checked(form_class: type[Form], data: Any) -> dict[str, Any]:
     return fields
 
 
+def checked_query(form_class: type[Form], request: Request) -> dict[str, Any]:
+    """The fields of a request's query, checked by their form; an empty one counts as given."""
+    # As a plain dictionary: of a QueryDict DRF takes an empty value for an absent one.
+    return checked(form_class, request.query_params.dict())
+
+
 def idempotency_key(request: Request) -> str | None:
     """The request's `Idempotency-Key`, or None without one."""
     key: str | None = request.headers.get("Idempotency-Key")

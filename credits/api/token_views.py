@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,9 +16,12 @@ from credits.models import Action
 
 
 class TokensView(base.ApiView):
-    @extend_schema(
+    @schema.call(
+        "create_token",
+        "Web pages",
         request=serializers.TokenForm,
-        responses={201: serializers.TokenSerializer, **schema.problems(400, 403)},
+        status=201,
+        answer=serializers.TokenSerializer,
     )
     def post(self, request: Request) -> Response:
         """Make a token with which a web page may spend, for a while and up to a limit."""

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,10 +22,14 @@ MAX_USAGE_PERIOD = timedelta(days=366)
 class SpendsView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
+    @schema.call(
+        "spend",
+        "Spend",
         request=serializers.SpendForm,
-        responses={201: serializers.SpendSerializer, **schema.problems(400, 402, 403, 422)},
-        parameters=[schema.IDEMPOTENCY_KEY],
+        status=201,
+        answer=serializers.SpendSerializer,
+        problems=("out_of_credits", "spend_limit_reached", "idempotency_conflict"),
+        is_idempotent=True,
     )
     def post(self, request: Request) -> Response:
         """Spend credits on an action."""
@@ -45,10 +48,14 @@ class SpendsView(base.ApiView):
 class HoldsView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
+    @schema.call(
+        "hold",
+        "Hold",
         request=serializers.HoldForm,
-        responses={201: serializers.HoldSerializer, **schema.problems(400, 402, 403, 422)},
-        parameters=[schema.IDEMPOTENCY_KEY],
+        status=201,
+        answer=serializers.HoldSerializer,
+        problems=("out_of_credits", "spend_limit_reached", "idempotency_conflict"),
+        is_idempotent=True,
     )
     def post(self, request: Request) -> Response:
         """Set the credits of an action aside, to capture or release them later."""
@@ -68,9 +75,12 @@ class HoldsView(base.ApiView):
 class CaptureView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
+    @schema.call(
+        "capture",
+        "Hold",
         request=serializers.CreditsForm,
-        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 409)},
+        answer=serializers.SpendStateSerializer,
+        problems=("not_found", "conflict"),
     )
     def post(self, request: Request, hold_id: UUID) -> Response:
         """Take all or part of a hold; the rest goes back."""
@@ -82,9 +92,12 @@ class CaptureView(base.ApiView):
 class ReleaseView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
+    @schema.call(
+        "release",
+        "Hold",
         request=serializers.ReleaseForm,
-        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 409)},
+        answer=serializers.SpendStateSerializer,
+        problems=("not_found", "conflict"),
     )
     def post(self, request: Request, hold_id: UUID) -> Response:
         """Give a hold back."""
@@ -94,10 +107,13 @@ class ReleaseView(base.ApiView):
 
 
 class RefundView(base.ApiView):
-    @extend_schema(
+    @schema.call(
+        "refund",
+        "Spend",
         request=serializers.CreditsForm,
-        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 422)},
-        parameters=[schema.IDEMPOTENCY_KEY],
+        answer=serializers.SpendStateSerializer,
+        problems=("not_found", "idempotency_conflict"),
+        is_idempotent=True,
     )
     def post(self, request: Request, spend_id: UUID) -> Response:
         """Give back all or part of a spend, to the grants it came from."""
@@ -114,10 +130,7 @@ class RefundView(base.ApiView):
 
 
 class BatchView(base.ApiView):
-    @extend_schema(
-        request=schema.BATCH_REQUEST,
-        responses={200: schema.BATCH_RESPONSE, **schema.problems(400, 403)},
-    )
+    @schema.call("spend_batch", "Spend", request=schema.Batch, answer=schema.BATCH_RESPONSE)
     def post(self, request: Request) -> Response:
         """Spend up to 1,000 times, each made or refused on its own, in one transaction."""
         if "Idempotency-Key" in request.headers:
@@ -139,7 +152,7 @@ class BatchView(base.ApiView):
 class ActionsView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(responses={200: schema.ACTIONS_RESPONSE, **schema.problems()})
+    @schema.call("list_actions", "Read", answer=schema.ACTIONS_RESPONSE)
     def get(self, request: Request) -> Response:
         """The price list; with a browser token, of what it may spend on."""
         actions = Action.objects.filter(is_active=True).select_related("service")
@@ -152,14 +165,17 @@ class ActionsView(base.ApiView):
 class CheckView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
-        parameters=[serializers.CheckQuery],
-        responses={200: schema.CHECK_RESPONSE, **schema.problems(400, 403)},
+    @schema.call(
+        "check",
+        "Read",
+        query=serializers.CheckQuery,
+        answer=schema.CHECK_RESPONSE,
+        problems=("invalid_request", "spend_limit_reached"),
     )
     def get(self, request: Request) -> Response:
         """Whether a spend would be made now, and what to tell the user if not."""
         access = base.access_of(request)
-        query = base.checked(serializers.CheckQuery, request.query_params)
+        query = base.checked_query(serializers.CheckQuery, request)
         organization = base.find_organization(access, query.get("organization"))
         base.check_action(access, query["action"])
         try:
@@ -178,13 +194,16 @@ class CheckView(base.ApiView):
 class BalanceView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
-        parameters=[serializers.BalanceQuery],
-        responses={200: serializers.BalanceSerializer, **schema.problems(400, 403)},
+    @schema.call(
+        "get_balance",
+        "Read",
+        query=serializers.BalanceQuery,
+        answer=serializers.BalanceSerializer,
+        problems=("invalid_request",),
     )
     def get(self, request: Request) -> Response:
         """What an organization can spend, where staff let it be seen."""
-        query = base.checked(serializers.BalanceQuery, request.query_params)
+        query = base.checked_query(serializers.BalanceQuery, request)
         organization = _visible_organization(request, query)
         now = timezone.now()
         at = query.get("at")
@@ -206,13 +225,16 @@ class BalanceView(base.ApiView):
 class UsageView(base.ApiView):
     allows_tokens = True
 
-    @extend_schema(
-        parameters=[serializers.UsageQuery],
-        responses={200: serializers.UsageSerializer, **schema.problems(400, 403)},
+    @schema.call(
+        "get_usage",
+        "Read",
+        query=serializers.UsageQuery,
+        answer=serializers.UsageSerializer,
+        problems=("invalid_request",),
     )
     def get(self, request: Request) -> Response:
         """What an organization spent in a period, this week if none is given."""
-        query = base.checked(serializers.UsageQuery, request.query_params)
+        query = base.checked_query(serializers.UsageQuery, request)
         organization = _visible_organization(request, query)
         start, end = _period(query, timezone.now())
         rows = reports.usage(organization, start=start, end=end, by=query["by"])

@@ -157,6 +157,7 @@ def test_every_page_fits_a_phone(open_page, organization, color_scheme):
     left = Purchase.objects.get(status=Purchase.Status.PENDING)
     for path in (
         returned,
+        "/",
         "/top-up/",
         f"/top-up/canceled/{left.pk}/",
         "/purchases/",
