@@ -15,7 +15,7 @@ def test_a_newcomer_authorizes_and_makes_a_spend_in_the_page(page, site, screens
     )
     page.goto("/api/docs/")
 
-    page.get_by_role("button", name="Authorize").click()
+    page.get_by_role("button", name="Authorize", exact=True).click()
     dialog = page.locator(".modal-ux")
     dialog.locator("input").fill(secret)
     dialog.get_by_role("button", name="Apply credentials").click()
