@@ -4,7 +4,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from credits.fields import OriginsField
@@ -70,7 +69,7 @@ class ApiKeyForm(ChangeKeyForm):
     def clean_expires_on(self) -> date | None:
         expires_on: date | None = self.cleaned_data["expires_on"]
         if expires_on and expires_on < self.tomorrow:
-            raise ValidationError(gettext("Choose a day after today."))
+            raise ValidationError(_("Choose a day after today."))
         return expires_on
 
     @property

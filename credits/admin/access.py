@@ -22,9 +22,9 @@ CHANGEABLE = ("name", "allowed_actions", "allowed_origins", "expires_at")
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
     allowed_origins = OriginsField(
-        label="allowed origins",
+        label="Allowed origins",
         required=False,
-        widget=UnfoldAdminTextareaWidget,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="Pages of these may use browser tokens made with the key. One on each line, such "
         "as https://shop.example.",
     )

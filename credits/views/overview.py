@@ -109,6 +109,6 @@ def _turned_at(request: HttpRequest, organization: Organization) -> Spend | None
 
 def _page(found: QuerySet[Spend], size: int) -> dict[str, Any]:
     """The first `size` spends, and the last of them if more follow: they are never counted."""
-    spends = list(found[: size + 1])
+    spends = reports.first_of(found, size + 1)
     has_more = len(spends) > size
     return {"spends": spends[:size], "older_than": spends[size - 1] if has_more else None}

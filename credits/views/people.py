@@ -26,7 +26,7 @@ def members(request: SignedInRequest) -> HttpResponseBase:
     """Who belongs to an organization, for all of them; its owners also invite here."""
     organizations = list(request.user.organizations.all())
     if not organizations:
-        raise PermissionDenied
+        return render(request, "credits/no_organization.html")
     organization = chosen_organization(request, organizations)
     form = InvitationForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":

@@ -13,18 +13,13 @@ from credits import access, ledger, origins
 from credits.access import create_key, revoke_key
 from credits.models import ApiKey, Membership, User
 from tests.credits.browsing import ACTION, SHOP, Page, page
-from tests.credits.support import Api, assert_problem
+from tests.credits.support import assert_problem
 
 ALLOWED = "Access-Control-Allow-Origin"
 PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
 }
-
-
-@pytest.fixture
-def server(organization) -> Api:
-    return Api(create_key(name="Shop", organization=organization, allowed_origins=[SHOP])[1])
 
 
 def preflight(origin: str, path: str = "/api/v1/spends"):
@@ -286,10 +281,11 @@ def test_a_wrong_line_is_named_and_makes_no_key(owner, lines, message):
     assert not ApiKey.objects.exists()
 
 
-def test_staff_change_the_origins_of_a_key(admin, organization):
+def test_staff_change_the_origins_of_a_key(admin, sign_in, organization):
     key, _ = create_key(name="Shop", organization=organization, allowed_origins=[SHOP])
     url = f"/admin/credits/apikey/{key.pk}/change/"
     assert SHOP in admin.get(url).content.decode()
+    assert SHOP in sign_in("support").get(url).content.decode()
     form = {"name": "Shop", "expires_at_0": "", "expires_at_1": ""}
     refused = admin.post(url, {**form, "allowed_origins": "shop.example"})
     assert "is not a web origin" in refused.content.decode()
@@ -297,7 +293,7 @@ def test_staff_change_the_origins_of_a_key(admin, organization):
     assert ApiKey.objects.get().allowed_origins == [SHOP, "null"]
     admin.post(url, {**form, "allowed_origins": f"null\n{SHOP}"})
     changes = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert changes == ["Changed allowed origins.", "No fields changed."]
+    assert changes == ["Changed Allowed origins.", "No fields changed."]
     added = {**form, "organization": organization.pk, "allowed_origins": "null"}
     admin.post("/admin/credits/apikey/add/", {**added, "name": "Frame"})
     assert ApiKey.objects.get(name="Frame").allowed_origins == ["null"]
