@@ -63,19 +63,16 @@ def _send(notice_id: int, now: datetime) -> None:
 
 
 def _is_news(notice: Notice) -> bool:
-    """Whether it is still true; what came after it has a notice of its own.
+    """Whether it still stands: what overtook it has a notice of its own.
 
-    A shortage counts until new credits end it, even if some came home meanwhile: there is no
+    A shortage stands until new credits end it, even if some came home meanwhile: there will be no
     second notice of it.
     """
     organization = notice.organization
-    if organization.is_suspended or notice.ended_at:
+    if organization.is_suspended or notice.ended_at or notice.kind not in kinds_of(organization):
         return False
-    if notice.kind == NoticeKind.OUT_OF_CREDITS:
-        return True
-    if notice.kind == NoticeKind.LOW and not organization.show_balance:
-        return False
-    return not organization.notices.filter(kind=NoticeKind.OUT_OF_CREDITS, ended_at=None).exists()
+    later = organization.notices.filter(pk__gt=notice.pk).exclude(kind=NoticeKind.LOW)
+    return not later.exists()
 
 
 def _readers(notice: Notice) -> QuerySet[User]:

@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core import mail as outbox
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.utils import translation
@@ -13,17 +15,17 @@ from django.utils.translation import get_language
 from walking import clients, furnish, stops
 
 from credits import tasks
-from credits.models import ApiKey, Organization, Wording
+from credits.models import Action, ApiKey, Service, Wording
 from topups.models import Plan
 
 OPEN, CLOSE = "⟦", "⟧"
-# Data says so itself, where it is not an address.
-DATA = re.compile(r"«[^»]*»|\S+@\S+|https?://\S+")
+# Data says so itself, where it is not an address or the code of an action.
+DATA = re.compile(r"«[^»]*»|[^\s⟦⟧]+@[^\s⟦⟧]+|https?://[^\s⟦⟧]+|[a-z-]+\.[a-z]+")
 AVATAR = re.compile(r'<span class="avatar".*?</span>')
 ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "data-label", "data-title", "data-yours")
 UNREAD = ("script", "style", "code")
 # These speak to whoever develops, in English.
-ENGLISH = ("/sandbox/", "/keys/")
+ENGLISH = ("/sandbox/", "/problems/")
 # Pages that are only shown when something is wrong.
 RARE = (
     "400.html",
@@ -97,10 +99,15 @@ def pseudo(monkeypatch) -> None:
 @pytest.fixture
 def ids(site, worker, pseudo) -> dict[str, str]:
     """What there is to see, all of it data."""
-    Wording.objects.update(credits_name="«sparks»")
+    Wording.objects.update(
+        credits_name="«sparks»",
+        out_of_credits_message="«You have none.»",
+        next_refill_message="«They come» {next_refill}",
+    )
     Plan.objects.update(name="«plan»")
-    ids = furnish("«Fern & Field»")
-    Organization.objects.filter(name="Zebra Lane").update(name="«Zebra Lane»")
+    Action.objects.update(name="«action»")
+    Service.objects.update(name=Concat(Value("«"), "name", Value("»")))
+    ids = furnish("«Fern & Field»", "«Zebra Lane»")
     ApiKey.objects.update(name="«key»")
     return ids
 
@@ -143,8 +150,7 @@ def test_pages_that_are_rarely_shown_are_translated(pseudo, db):
 def test_emails_are_translated(ids, settings):
     clients()["nobody"].post("/accounts/password/reset/", {"email": "owner@example.com"})
     clients()["nobody"].post("/accounts/password/reset/", {"email": "unknown@example.com"})
-    while tasks.send_mail():
-        pass
+    tasks.send_notices()
     assert len(outbox.outbox) >= 5
     for message in outbox.outbox:
         assert unmarked(f"{message.subject}\n{message.body}") == [], message.body

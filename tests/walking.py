@@ -1,16 +1,18 @@
 """Every page of the customers, for tests that walk them all."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.test import Client
 from django.utils import timezone
 
-from credits import people
+from credits import ledger, notices, people
 from credits.access import create_key
-from credits.models import Membership, Organization, User
+from credits.models import Membership, NoticeKind, Organization, User
 from topups import checkout
 from topups.models import Price, Purchase
 from topups.sandbox import bank, refunds, sessions
@@ -23,7 +25,8 @@ PASSWORD = "a-calm-harbor-7"
 class Stop:
     """A page of the walk. `path` may name what `furnish` returns, as in `/keys/{key}/revoke/`.
 
-    `visitor` is who looks: an `owner`, a `loner` without an organization, `staff`, or `nobody`.
+    `visitor` is who looks: an `owner` who may see the balance, a `poor` one who may not and whose
+    credits are gone, a `loner` without an organization, `staff`, or `nobody`.
     """
 
     name: str
@@ -42,11 +45,19 @@ WALK = (
     Stop("walk-new-password", "/accounts/password/reset/key/{reset}/", "nobody"),
     Stop("walk-password-changed", "/accounts/password/reset/key/done/", "nobody"),
     Stop("walk-inactive", "/accounts/inactive/", "nobody"),
+    Stop("walk-invitation", "/invitations/{invitation}/", "nobody"),
+    Stop("walk-invitation-sign-in", "/invitations/{known}/", "nobody"),
+    Stop("walk-invitation-accept", "/invitations/{known}/", "loner"),
+    Stop("walk-invitation-withdrawn", "/invitations/{withdrawn}/", "nobody", 410),
+    Stop("walk-unsubscribe", "{unsubscribe}", "nobody"),
     Stop("walk-problem", "/problems/out-of-credits/", "nobody"),
     Stop("walk-not-found", "/nothing/", "nobody", 404),
     Stop("walk-not-allowed", "/keys/", "loner", 403),
-    Stop("walk-no-organization", "/top-up/", "loner"),
+    Stop("walk-somebody-elses-invitation", "/invitations/{invitation}/", "loner", 403),
+    Stop("walk-no-organization", "/", "loner"),
     Stop("walk-nothing-bought", "/purchases/", "loner"),
+    Stop("walk-overview", "/"),
+    Stop("walk-spends", "/spends/"),
     Stop("walk-top-up", "/top-up/"),
     Stop("walk-paid", "/top-up/return/?session_id={paid}"),
     Stop("walk-refunded", "/top-up/return/?session_id={refunded}"),
@@ -61,67 +72,75 @@ WALK = (
     Stop("walk-rotate-key", "/keys/{key}/rotate/"),
     Stop("walk-revoke-key", "/keys/{key}/revoke/"),
     Stop("walk-members", "/members/"),
-    Stop("walk-leave", "/members/{membership}/remove/"),
+    Stop("walk-remove-member", "/members/{member}/remove/"),
     Stop("walk-activity", "/activity/"),
-    Stop("walk-invited-register", "/invitations/{invited}/", "nobody"),
-    Stop("walk-invited-sign-in", "/invitations/{invited_loner}/", "nobody"),
-    Stop("walk-invited-accept", "/invitations/{invited_loner}/", "loner"),
-    Stop("walk-invited-somebody-else", "/invitations/{invited}/", "loner", 403),
-    Stop("walk-invited-too-late", "/invitations/{withdrawn}/", "nobody", 410),
+    Stop("walk-notices", "/notices/"),
+    Stop("walk-unsubscribe-broken-link", "/notices/unsubscribe/x/", "nobody", 404),
     Stop("walk-playground", "/playground/"),
     Stop("walk-playground-without-organization", "/playground/", "loner"),
     Stop("walk-change-password", "/accounts/password/change/"),
     Stop("walk-sign-out", "/accounts/logout/"),
+    Stop("walk-hidden-overview", "/", "poor"),
+    Stop("walk-hidden-top-up", "/top-up/", "poor"),
+    Stop("walk-hidden-notices", "/notices/", "poor"),
     Stop("walk-sandbox-pay", "/sandbox/pay/{pending}/"),
     Stop("walk-sandbox-control", "/sandbox/", "staff"),
 )
 
 
-def furnish(name: str = "Fern & Field") -> dict[str, str]:
-    """An organization in whose rooms something is to be seen; ids for the paths of the walk."""
+def furnish(name: str = "Fern & Field", other: str = "Zebra Lane") -> dict[str, str]:
+    """Two organizations in whose rooms something is to be seen; ids for the paths of the walk."""
     organization = Organization.objects.create(name=name, show_balance=True)
-    second = Organization.objects.create(name="Zebra Lane")
-    owner = User.objects.create_user("owner@example.com", PASSWORD)
-    for owned in (organization, second):
-        Membership.objects.create(organization=owned, user=owner, role=Membership.Role.OWNER)
+    poor = Organization.objects.create(name=other, weekly_credits=0)
+    owner, poor_owner, member = (
+        User.objects.create_user(f"{name}@example.com", PASSWORD)
+        for name in ("owner", "poor", "member")
+    )
+    for owned, user in ((organization, owner), (poor, owner), (poor, poor_owner)):
+        Membership.objects.create(organization=owned, user=user, role=Membership.Role.OWNER)
     User.objects.create_user("loner@example.com")
     User.objects.create_superuser("staff@example.com")
+    _use(organization, poor, owner)
     key, _ = create_key(name="CMS", organization=organization)
-    pending = _pending(organization, owner, 500)
     reset = f"{user_pk_to_url_str(owner)}-{default_token_generator.make_token(owner)}"
     return {
         "key": str(key.pk),
         "reset": reset,
-        "membership": str(owner.memberships.get(organization=organization).pk),
-        **_invited(organization, owner),
-        **_decided(organization, owner),
-        "pending": str(pending.stripe_session_id),
-        "pending_purchase": str(pending.pk),
+        "unsubscribe": notices.unsubscribe_path(owner, organization, NoticeKind.LOW),
+        **_invited(organization, owner, member),
+        **_bought(organization, owner),
     }
 
 
-def _invited(organization: Organization, owner: User) -> dict[str, str]:
-    """The tokens of invitations: for a newcomer, for somebody known, and a withdrawn one."""
+def _use(organization: Organization, poor: Organization, owner: User) -> None:
+    """Use some credits on some days, and all that there are of another organization's."""
     now = timezone.now()
-    addresses = {
-        "invited": "newcomer@example.com",
-        "invited_loner": "loner@example.com",
-        "withdrawn": "nobody@example.com",
-    }
-    invitations = {
-        name: people.invite(organization, address, "member", by=owner, now=now)
-        for name, address in addresses.items()
-    }
-    people.withdraw(invitations["withdrawn"], by=owner, now=now)
-    return {name: people.token(invitation.pk) for name, invitation in invitations.items()}
+    notices.set_threshold(organization, 10_000, actor=owner, now=now)
+    for days, quantity in ((9, 3), (8, 7), (1, 12), (0, 5)):
+        at = now - timedelta(days=days)
+        ledger.spend(organization, "alt-text.generate", quantity=quantity, now=at)
+    with suppress(ledger.OutOfCredits):
+        ledger.spend(poor, "alt-text.generate", now=now)
 
 
-def _decided(organization: Organization, owner: User) -> dict[str, str]:
+def _invited(organization: Organization, owner: User, member: User) -> dict[str, str]:
+    now = timezone.now()
+    joined = people.add_member(organization, member, "member", by=owner, now=now)
+    invited = {
+        name: people.invite(organization, f"{address}@example.com", "member", by=owner, now=now)
+        for name, address in (("invitation", "new"), ("known", "loner"), ("withdrawn", "gone"))
+    }
+    people.withdraw(invited["withdrawn"], by=owner, now=now)
+    tokens = {name: people.token(invitation.pk) for name, invitation in invited.items()}
+    return {"member": str(joined.pk), **tokens}
+
+
+def _bought(organization: Organization, owner: User) -> dict[str, str]:
     """The session ids of purchases that went every way they can go."""
     now = timezone.now()
     ids = {}
     for name in ("paid", "refunded", "failed", "expired", "processing"):
-        ids[name] = str(_pending(organization, owner, 2_000).stripe_session_id)
+        ids[name] = str(_begun(organization, owner, 2_000).stripe_session_id)
         if name in ("paid", "refunded"):
             sessions.pay(ids[name], "4242424242424242", now=now)
         elif name == "expired":
@@ -131,10 +150,12 @@ def _decided(organization: Organization, owner: User) -> dict[str, str]:
     payments = {name: Session.objects.get(pk=ids[name]).payment_id for name in ids}
     refunds.create(payments["refunded"], 4_00, now=now)
     bank.refuse(payments["failed"], now=now)
+    pending = _begun(organization, owner, 500)
+    ids |= {"pending": str(pending.stripe_session_id), "pending_purchase": str(pending.pk)}
     return ids
 
 
-def _pending(organization: Organization, owner: User, credits: int) -> Purchase:
+def _begun(organization: Organization, owner: User, credits: int) -> Purchase:
     price = Price.objects.select_related("plan").get(plan__credits=credits)
     checkout.start(price, organization, owner, now=timezone.now())
     return Purchase.objects.latest("created_at")
@@ -143,10 +164,18 @@ def _pending(organization: Organization, owner: User, credits: int) -> Purchase:
 def clients() -> dict[str, Client]:
     """Everybody who walks, signed in."""
     visitors = {"nobody": Client()}
-    for name in ("owner", "loner", "staff"):
+    for name in ("owner", "poor", "loner", "staff"):
         visitors[name] = Client()
         visitors[name].force_login(User.objects.get(email=f"{name}@example.com"))
     return visitors
+
+
+def cookies_of(visitor: Client) -> list[dict[str, str]]:
+    """With these a browser walks as `visitor`."""
+    return [
+        {"name": name, "value": morsel.value, "domain": "localhost", "path": "/"}
+        for name, morsel in visitor.cookies.items()
+    ]
 
 
 def stops(ids: dict[str, str]) -> Iterator[tuple[Stop, str]]:

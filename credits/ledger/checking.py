@@ -32,11 +32,11 @@ def check(
     if found is None:
         raise UnknownAction(action)
     required = found.credits * quantity
+    if limit and _used(limit) + required > limit.credits:
+        raise TokenLimitReached()
     available = balance(organization, now=now).total
     if available < required:
         raise OutOfCredits(organization, required=required, available=available, at=now)
-    if limit and _used(limit) + required > limit.credits:
-        raise TokenLimitReached()
     return required
 
 

@@ -12,9 +12,6 @@ from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from shop import Shop
 
-from credits.access import create_key
-from credits.models import Organization
-
 SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 DESKTOP = {"width": 1200, "height": 800}
 TIMEOUT_MS = 15_000
@@ -101,13 +98,8 @@ def page(open_page) -> Page:
 
 @pytest.fixture
 def shop(site: str) -> Iterator[Shop]:
-    """A shop on an origin of its own, whose organization has three free credits a week."""
+    """A web shop on an origin of its own."""
     with Shop(site) as shop:
-        shop.organization = Organization.objects.create(name="Fern & Field", weekly_credits=3)
-        origins = [shop.url, "null"]
-        _, shop.secret = create_key(
-            name="Shop", organization=shop.organization, allowed_origins=origins
-        )
         yield shop
 
 

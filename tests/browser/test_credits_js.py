@@ -1,4 +1,4 @@
-"""credits.js in pages of another origin: it spends once, tries again safely, and says what failed."""
+"""credits.js in pages of another origin: spends once, tries again safely, says what failed."""
 
 import gzip
 import re

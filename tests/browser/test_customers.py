@@ -37,6 +37,7 @@ def test_a_customer_who_runs_out_tops_up_and_goes_on(page, organization, screens
     page.goto(refusal["top_up_url"])
     screenshot("sign-in")
     sign_in(page)
+    page.goto(refusal["top_up_url"])
     expect(page.get_by_role("heading", level=1)).to_contain_text("Top up")
     screenshot("top-up")
     buy(page, "500")
@@ -84,6 +85,7 @@ def test_a_member_of_several_organizations_says_which_one_gets_the_credits(page,
     second = Organization.objects.create(name="Zebra Lane")
     Membership.objects.create(organization=second, user=User.objects.get())
     sign_in(page)
+    page.goto("/top-up/")
     page.get_by_role("link", name="Zebra Lane").click()
     expect(page.get_by_role("heading", name="Zebra Lane")).to_be_visible()
     page.get_by_role("button", name="Buy 500 credits").click()
@@ -155,6 +157,7 @@ def test_every_page_fits_a_phone(open_page, organization, color_scheme):
     left = Purchase.objects.get(status=Purchase.Status.PENDING)
     for path in (
         returned,
+        "/",
         "/top-up/",
         f"/top-up/canceled/{left.pk}/",
         "/purchases/",

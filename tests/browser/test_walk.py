@@ -6,7 +6,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings as django_settings
 from playwright.sync_api import Page
 from shopping import PHONE
-from walking import Stop, clients, furnish, stops
+from walking import Stop, clients, cookies_of, furnish, stops
 
 SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 MODES = {
@@ -49,20 +49,10 @@ def problems(page: Page, mode: str) -> Iterator[str]:
         yield f"shifts by {shift}"
 
 
-def sign_in(page: Page, visitor) -> None:
-    """Walk as `visitor`, a test client, from here on."""
-    page.context.clear_cookies()
-    cookies = [
-        {"name": name, "value": morsel.value, "domain": "localhost", "path": "/"}
-        for name, morsel in visitor.cookies.items()
-    ]
-    page.context.add_cookies(cookies)
-
-
 def visit(page: Page, stop: Stop, path: str, mode: str) -> list[str]:
     response = page.goto(path)
+    # A picture of the whole page resizes it, and so comes last.
     found = list(problems(page, mode))
-    # Last: a picture of a long page makes the window as high, which shifts what depends on that.
     page.screenshot(path=SCREENSHOTS / f"{stop.name}-{mode}.png", full_page=True)
     if response.status != stop.status:
         found.append(f"answers {response.status}")
@@ -79,7 +69,8 @@ def test_every_page_is_calm_and_can_be_used_by_everybody(open_page, settings):
         for stop, path in stops(ids):
             if stop.visitor != visitor:
                 visitor = stop.visitor
-                sign_in(page, visitors[visitor])
+                page.context.clear_cookies()
+                page.context.add_cookies(cookies_of(visitors[visitor]))
             if faults := visit(page, stop, path, mode):
                 found[stop.name, mode] = faults
     assert found == {}

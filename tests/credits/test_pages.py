@@ -61,10 +61,6 @@ def works(secret: str) -> bool:
 # The frame
 
 
-def test_the_start_leads_to_the_top_up_page(client):
-    assert client.get("/").url == "/top-up/"
-
-
 def test_pages_carry_the_name_staff_gave_the_credits(client):
     Wording.objects.update(credits_name="sun credits")
     assert "Sun credits</title>" in client.get("/accounts/login/").text

@@ -214,6 +214,15 @@ def test_a_refusal_for_want_of_credits_does_not_count(server, organization):
     assert TokenUse.objects.get().credits == 50
 
 
+def test_beyond_its_limit_a_token_learns_nothing_of_the_balance(server, organization):
+    shop = page(server, spend_limit=5)
+    for quantity in (6, 50, 51):
+        assert_problem(shop.spend(quantity=quantity), 403, "spend_limit_reached")
+        check = shop.get("check", action=ACTION, quantity=str(quantity))
+        assert_problem(check, 403, "spend_limit_reached")
+    assert_untouched(organization)
+
+
 def test_replays_do_not_count_and_what_goes_back_does_not_raise_the_limit(server):
     shop = page(server, spend_limit=5)
     spent = [shop.spend(quantity=3, key="order-1").json() for _ in range(3)]

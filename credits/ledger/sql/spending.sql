@@ -74,6 +74,13 @@ BEGIN
     at := v_wallet.now;
     price := v_action.credits;
     total := price::bigint * p_quantity;
+    -- Before the balance: beyond its limit a token must not even learn whether there is enough.
+    IF p_token IS NOT NULL AND p_token_limit < total + (
+        SELECT coalesce(sum(u.credits), 0) FROM credits_tokenuse u WHERE u.id = p_token
+    ) THEN
+        outcome := 'token_limit';
+        RETURN;
+    END IF;
     balance := ledger_available(p_organization, at);
     IF balance < total THEN
         outcome := 'out_of_credits';
@@ -88,13 +95,8 @@ BEGIN
 
     IF p_token IS NOT NULL THEN
         INSERT INTO credits_tokenuse AS used (id, organization_id, credits, expires_at)
-        SELECT p_token, p_organization, total, p_token_expires_at WHERE total <= p_token_limit
-        ON CONFLICT (id) DO UPDATE SET credits = used.credits + excluded.credits
-        WHERE used.credits + excluded.credits <= p_token_limit;
-        IF NOT FOUND THEN
-            outcome := 'token_limit';
-            RETURN;
-        END IF;
+        VALUES (p_token, p_organization, total, p_token_expires_at)
+        ON CONFLICT (id) DO UPDATE SET credits = used.credits + excluded.credits;
     END IF;
 
     PERFORM ledger_touch(p_organization, at);
