@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
-from pythonjsonlogger.core import RESERVED_ATTRS
 
-from config import admin_site, csp
+from config import admin_site, csp, logs
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
 from config.processes import write_private
@@ -368,39 +367,7 @@ if PRODUCTION:
 
 # --- Logs ---------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request": {"()": "config.observability.RequestFilter"}},
-    "formatters": {
-        "short": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "%(levelname)s %(name)s %(message)s %(request_id)s",
-            "rename_fields": {"levelname": "level", "name": "logger"},
-            "timestamp": True,
-            # Django adds the request itself, whose text holds the path and the query.
-            "reserved_attrs": [*RESERVED_ATTRS, "request"],
-        },
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["request"],
-            "formatter": "json" if PRODUCTION else "short",
-        },
-    },
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO"},
-        # One line for each request is enough: config.observability writes it, with its route.
-        "django.request": {"level": "ERROR"},
-        # Its addresses hold the ids of payments.
-        "stripe": {"level": "WARNING"},
-        "gunicorn.access": {"handlers": [], "propagate": False},
-        "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
-    },
-}
+LOGGING = logs.configuration(as_json=PRODUCTION)
 
 # --- Admin --------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from credits.models.ledger import (
     Grant,
     Refund,
     Spend,
-    Wallet,
 )
 from credits.models.mail import Email
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
@@ -17,6 +16,7 @@ from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
 from credits.models.tokens import TokenUse
 from credits.models.users import User
+from credits.models.wallets import Wallet
 
 __all__ = [
     "MAX_CREDITS",
