@@ -10,6 +10,8 @@ from django.urls import reverse_lazy
 SIDEBAR = {
     "Customers": {
         "credits.organization": ("Organizations", "apartment"),
+        "credits.activity": ("Activity", "history"),
+        "credits.notice": ("Notices", "notifications"),
         "credits.email": ("Emails", "mail"),
     },
     "Ledger": {
@@ -39,6 +41,7 @@ SIDEBAR = {
         "credits.apikey": ("API keys", "key"),
         "credits.user": ("Users", "person"),
         "credits.membership": ("Memberships", "badge"),
+        "credits.invitation": ("Invitations", "person_add"),
         "auth.group": ("Staff groups", "groups"),
     },
     "Schedule": {

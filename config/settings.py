@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 from pythonjsonlogger.core import RESERVED_ATTRS
 
-from config import admin_site
+from config import admin_site, csp
 from config.embedded import running_addresses
 from config.environment import BASE_DIR, VAR_DIR, env
 from config.processes import write_private
@@ -130,6 +131,7 @@ STRIPE_AUTOMATIC_TAX = _boolean("STRIPE_AUTOMATIC_TAX", False)
 # The sandbox stands in for Stripe exactly when no key is set.
 STRIPE_SANDBOX = not STRIPE_SECRET_KEY
 STRIPE_API_BASE = "https://api.stripe.com"
+STRIPE_CHECKOUT_ORIGIN = "https://checkout.stripe.com"
 if STRIPE_SANDBOX:
     STRIPE_SECRET_KEY = "sk_test_sandbox"
     STRIPE_WEBHOOK_SECRET = f"whsec_{SECRET_KEY[:32]}"
@@ -152,6 +154,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_celery_beat",
     "pgtrigger",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -163,14 +166,17 @@ if STRIPE_SANDBOX:
 
 MIDDLEWARE = [
     "config.observability.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.csp.PolicyMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 
@@ -300,9 +306,25 @@ SPECTACULAR_SETTINGS = {
     + " **Sandbox: no real money moves here.**" * STRIPE_SANDBOX,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": ["credits.api.schema.complete"],
+    "EXTERNAL_DOCS": {"description": "The API guide", "url": f"{BASE_URL}/docs/api/"},
+    "TAGS": [
+        {"name": "Spend", "description": "Spend credits on actions, and give them back."},
+        {"name": "Hold", "description": "Set credits aside before the work, settle after it."},
+        {"name": "Read", "description": "Prices, whether a spend would be made, and reports."},
+        {"name": "Web pages", "description": "Tokens with which a page spends by itself."},
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# Which pages may call is asked of the keys: credits.api.cors. Cookies are never involved.
+CORS_URLS_REGEX = r"^/api/v1/"
+CORS_ALLOW_METHODS = ("GET", "POST")
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-request-id")
+CORS_EXPOSE_HEADERS = ("Idempotent-Replayed", "Retry-After", "X-Request-ID")
+CORS_PREFLIGHT_MAX_AGE = 7200
 
 # --- Credits ------------------------------------------------------------------------------------
 
@@ -322,12 +344,17 @@ API_REQUESTS_PER_MINUTE = _integer(
 
 USE_TZ = True
 TIME_ZONE = "UTC"
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+# docs/languages.md tells how to add one.
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 # Locally files are looked up where they lie; in production from where collectstatic put them.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+# A file never changes when its name holds a hash of it, or its path a version: those of credits.js.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"\.[0-9a-f]{12}\.[^/]+$|/credits-js/\d+\.\d+\.\d+/"
 if PRODUCTION:
     STATIC_ROOT = BASE_DIR / "staticfiles"
     STORAGES = {
@@ -376,6 +403,11 @@ LOGGING = {
 UNFOLD = admin_site.UNFOLD
 
 # --- Safety -------------------------------------------------------------------------------------
+
+# Where a form leads in the end is checked too: Buy leads on to Stripe's page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {**csp.STRICT, "form-action": [SELF, BASE_URL, STRIPE_CHECKOUT_ORIGIN]}
+}
 
 if PRODUCTION:
     SECURE_SSL_REDIRECT = _boolean("SECURE_SSL_REDIRECT", True)

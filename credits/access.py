@@ -1,22 +1,27 @@
-"""API keys: making, finding and revoking them."""
+"""API keys: making, finding, changing, rotating and revoking them, and what they may do."""
 
 import hashlib
 import secrets
 import string
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
-from django.db.models import OuterRef, Q
+from django.db.models import OuterRef, Q, QuerySet
 
+from credits import activity, origins, tokens
+from credits.activity import Kind
+from credits.ledger import SpendLimit
 from credits.models import Action, ApiKey, Organization, Service, User
 
 SECRET_LENGTH = 32
 SHOWN_LENGTH = 12
 LAST_USED_PRECISION = timedelta(minutes=5)
+_PREFIX = "ck_"
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -27,72 +32,224 @@ def create_key(
     organization: Organization | None = None,
     service: Service | None = None,
     allowed_actions: Iterable[Action] = (),
+    allowed_origins: Iterable[str] = (),
     expires_at: datetime | None = None,
     created_by: User | None = None,
+    replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for an organization or for a service; returns it and its secret.
 
     The secret is not kept, so this is the one time it can be shown. Its end is a checksum of the
     rest, so that a mistyped key, or a string that looks like one in a code scan, is known as such
-    without a database.
+    without a database. Pages of its `allowed_origins` may use browser tokens made with it; raises
+    ValidationError where one is no origin.
     """
     secret = _new_secret("org" if organization else "svc")
     key = ApiKey.objects.create(
         name=name,
         organization=organization,
         service=service,
+        allowed_origins=_normal_origins(allowed_origins),
         prefix=secret[:SHOWN_LENGTH],
         secret_sha256=_hash(secret),
         expires_at=expires_at,
         created_by=created_by,
+        replaces=replaces,
     )
     key.allowed_actions.set(allowed_actions)
+    if replaces is None:
+        _record(key, Kind.KEY_CREATED, created_by, key.created_at, prefix=key.prefix)
     return key, secret
 
 
-def revoke_key(key: ApiKey, *, now: datetime) -> None:
+@transaction.atomic
+def change_key(
+    key: ApiKey,
+    *,
+    name: str,
+    allowed_actions: Collection[Action],
+    allowed_origins: Iterable[str],
+    expires_at: datetime | None,
+    by: User | None,
+    now: datetime,
+) -> None:
+    """Give a key another name, other actions (none for all), origins or end; its secret stays.
+
+    Raises ValidationError where an origin is none.
+    """
+    old = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
+    key.name, key.expires_at = name, expires_at
+    key.allowed_origins = _normal_origins(allowed_origins)
+    key.save(update_fields=("name", "expires_at", "allowed_origins"))
+    if name != old.name:
+        _record(key, Kind.KEY_RENAMED, by, now, before=old.name)
+    if expires_at != old.expires_at:
+        _record_expiry(key, by, now)
+    if set(allowed_actions) != set(key.allowed_actions.all()):
+        key.allowed_actions.set(allowed_actions)
+        _record_actions(key, by, now)
+    if key.allowed_origins != old.allowed_origins:
+        _record_origins(key, by, now)
+
+
+def _normal_origins(allowed_origins: Iterable[str]) -> list[str]:
+    return sorted({origins.normalize(origin) for origin in allowed_origins})
+
+
+def _record_expiry(key: ApiKey, by: User | None, now: datetime) -> None:
+    if key.expires_at:
+        expires_at = key.expires_at.isoformat()
+        _record(key, Kind.KEY_EXPIRY_SET, by, now, expires_at=expires_at)
+    else:
+        _record(key, Kind.KEY_EXPIRY_REMOVED, by, now)
+
+
+def _record_actions(key: ApiKey, by: User | None, now: datetime) -> None:
+    codes = ", ".join(sorted(action.code for action in key.allowed_actions.all()))
+    if codes:
+        _record(key, Kind.KEY_RESTRICTED, by, now, actions=codes)
+    else:
+        _record(key, Kind.KEY_UNRESTRICTED, by, now)
+
+
+def _record_origins(key: ApiKey, by: User | None, now: datetime) -> None:
+    if key.allowed_origins:
+        _record(key, Kind.KEY_OPENED_TO_PAGES, by, now, origins=", ".join(key.allowed_origins))
+    else:
+        _record(key, Kind.KEY_CLOSED_TO_PAGES, by, now)
+
+
+class KeyDoesNotWork(Exception):
+    """The key is revoked, expired or replaced already; nothing was changed."""
+
+
+@transaction.atomic
+def rotate_key(
+    key: ApiKey, *, grace: timedelta, by: User | None, now: datetime
+) -> tuple[ApiKey, str]:
+    """Make a key of the same settings with a new secret; returns it and its secret.
+
+    The old one works for `grace` more, but no longer than it would have. Raises KeyDoesNotWork.
+    """
+    old = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
+    if not old.works_at(now) or ApiKey.objects.filter(replaces=old).exists():
+        raise KeyDoesNotWork
+    new, secret = create_key(
+        name=old.name,
+        organization=old.organization,
+        service=old.service,
+        allowed_actions=old.allowed_actions.all(),
+        allowed_origins=old.allowed_origins,
+        expires_at=old.expires_at,
+        created_by=by,
+        replaces=old,
+    )
+    stops_at = min(now + grace, old.expires_at or now + grace)
+    ApiKey.objects.filter(pk=old.pk).update(expires_at=stops_at)
+    facts = {"prefix": new.prefix, "old_prefix": old.prefix, "stops_at": stops_at.isoformat()}
+    _record(new, Kind.KEY_ROTATED, by, now, **facts)
+    return new, secret
+
+
+@transaction.atomic
+def revoke_key(key: ApiKey, *, now: datetime, by: User | None = None) -> None:
     """Stop a key from working, from the next request on; revoking it again changes nothing."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)
+    if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
+        _record(key, Kind.KEY_REVOKED, by, now, prefix=key.prefix)
+
+
+def _record(key: ApiKey, kind: Kind, by: User | None, now: datetime, **facts: str) -> None:
+    """Note it in the list of the key's organization; a service has no such list."""
+    if key.organization:
+        activity.record(key.organization, kind, actor=by, now=now, name=key.name, **facts)
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A working key and the codes of the actions it may spend, None for all."""
+    """What a request may do: that of a working key, or that of one of its browser tokens.
+
+    `organization` is the one it is for; None where each request names one. `codes` are the actions
+    it may spend, None for all. With a `token` only pages of `origins` may use it.
+    """
 
     key: ApiKey
+    organization: Organization | None
     codes: frozenset[str] | None
+    token: tokens.Token | None = None
+    origins: frozenset[str] = frozenset()
 
     @property
-    def organization(self) -> Organization | None:
-        """The one it is for; None where each request names one."""
-        return self.key.organization
+    def limit(self) -> SpendLimit | None:
+        """How many credits it may spend in all; None for a key, which may spend them all."""
+        return self.token.limit if self.token else None
 
     def may_use(self, action_code: str) -> bool:
         return self.codes is None or action_code in self.codes
 
 
 def find_access(secret: str, *, now: datetime) -> Access | None:
-    """What the key with this secret may do now, in one query; None when it does not work.
+    """What the key or token with this secret may do now; None when it does not work.
 
-    A service's key spends that service's actions only, and a restricted key those it lists.
+    A service's key spends that service's actions only, and a restricted key those it lists. A token
+    may do what its key may do too. One query, and one more for a token of a service's key.
     """
+    if tokens.is_token(secret):
+        token = tokens.read(secret, now=now)
+        return _token_access(token, now) if token else None
     if not _has_valid_checksum(secret):
         return None
-    row = (
-        ApiKey.objects.filter(secret_sha256=_hash(secret), revoked_at=None)
-        .filter(Q(expires_at=None) | Q(expires_at__gt=now))
+    key = _with_codes(now).filter(secret_sha256=_hash(secret)).first()
+    return Access(key, key.organization, _key_codes(key)) if key else None
+
+
+def _token_access(token: tokens.Token, now: datetime) -> Access | None:
+    key = _with_codes(now).filter(pk=token.key_id).first()
+    if key is None:
+        return None
+    organization = key.organization or Organization.objects.get(pk=token.organization_id)
+    of_key = _key_codes(key)
+    return Access(
+        key,
+        organization,
+        codes=token.codes if of_key is None else token.codes & of_key,
+        token=token,
+        origins=token.origins.intersection(key.allowed_origins),
+    )
+
+
+def is_key(secret: str) -> bool:
+    """Whether this is meant to be a secret key."""
+    return secret.startswith(_PREFIX)
+
+
+def allows_origin(origin: str, *, now: datetime) -> bool:
+    """Whether some key that works now lets pages of this origin use its tokens."""
+    return (
+        origins.is_normal(origin)
+        and _working_keys(now).filter(allowed_origins__contains=[origin]).exists()
+    )
+
+
+def _working_keys(now: datetime) -> QuerySet[ApiKey]:
+    unexpired = Q(expires_at=None) | Q(expires_at__gt=now)
+    return ApiKey.objects.filter(unexpired, revoked_at=None)
+
+
+def _with_codes(now: datetime) -> "QuerySet[Any]":
+    return (
+        _working_keys(now)
         .select_related("organization")
         .annotate(allowed_codes=_codes(apikey=OuterRef("pk")))
         .annotate(service_codes=_codes(service=OuterRef("service")))
-        .first()
     )
-    if row is None:
-        return None
-    codes = frozenset(row.service_codes) if row.service_id else None
-    if row.allowed_codes:
-        allowed = frozenset(row.allowed_codes)
-        codes = allowed if codes is None else codes & allowed
-    return Access(row, codes)
+
+
+def _key_codes(key: Any) -> frozenset[str] | None:
+    codes = frozenset(key.service_codes) if key.service_id else None
+    if not key.allowed_codes:
+        return codes
+    allowed = frozenset(key.allowed_codes)
+    return allowed if codes is None else codes & allowed
 
 
 def _codes(**actions: OuterRef) -> ArraySubquery:
@@ -108,7 +265,7 @@ def note_use(key: ApiKey, *, now: datetime) -> None:
 
 
 def _new_secret(kind: str) -> str:
-    body = f"ck_{kind}_" + "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_LENGTH))
+    body = f"{_PREFIX}{kind}_" + "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_LENGTH))
     return body + _checksum(body)
 
 
@@ -117,7 +274,7 @@ def _checksum(body: str) -> str:
 
 
 def _has_valid_checksum(secret: str) -> bool:
-    return secret.startswith("ck_") and _checksum(secret[:-8]) == secret[-8:]
+    return is_key(secret) and _checksum(secret[:-8]) == secret[-8:]
 
 
 def _hash(secret: str) -> bytes:

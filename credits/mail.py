@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils import translation
 
 from credits.models import Email, Wording
 from credits.retries import retry_after
@@ -25,13 +26,15 @@ def queue(
 ) -> None:
     """Have an email sent once this transaction is committed; a second of the same key is not.
 
-    `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON.
+    `template` names `templates/emails/<template>.txt` and `.html`, and `context` is JSON. It is
+    written in the language of the moment. An `unsubscribe_url` in it becomes a button in mail
+    programs too: a POST to it unsubscribes.
     """
     email = Email(
         key=key,
         to=to,
         template=template,
-        context=context or {},
+        context={"language": translation.get_language(), **(context or {})},
         created_at=now,
         next_attempt_at=now,
     )
@@ -84,6 +87,11 @@ def _send(email: Email, now: datetime) -> None:
 
 def _message(email: Email) -> EmailMultiAlternatives:
     """The email as text and HTML; the first line of the text is the subject."""
+    with translation.override(email.context.get("language") or settings.LANGUAGE_CODE):
+        return _translated_message(email)
+
+
+def _translated_message(email: Email) -> EmailMultiAlternatives:
     context = {
         **email.context,
         "base_url": settings.BASE_URL,
@@ -95,10 +103,23 @@ def _message(email: Email) -> EmailMultiAlternatives:
     host = urlsplit(settings.BASE_URL).hostname
     message_id = f"<email-{email.pk}-{email.created_at.timestamp():.0f}@{host}>"
     message = EmailMultiAlternatives(
-        subject, body.lstrip(), to=[email.to], headers={"Message-ID": message_id}
+        subject,
+        body.lstrip(),
+        to=[email.to],
+        headers={"Message-ID": message_id, **_unsubscribe_headers(email.context)},
     )
     message.attach_alternative(
         render_to_string(f"emails/{email.template}.html", {**context, "subject": subject}),
         "text/html",
     )
     return message
+
+
+def _unsubscribe_headers(context: dict[str, Any]) -> dict[str, str]:
+    """For one-click unsubscribing (RFC 8058), where the email can be unsubscribed from."""
+    if "unsubscribe_url" not in context:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{context['unsubscribe_url']}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from credits import ledger, mail
+from credits import ledger, mail, notices, tokens
 from credits.ledger import audit
 
 logger = logging.getLogger(__name__)
@@ -37,3 +37,18 @@ def send_mail() -> None:
     """Send the emails that wait."""
     while mail.send_due(now=timezone.now()):
         pass
+
+
+@shared_task
+def send_notices() -> None:
+    """Tell members that credits ran out, ran low or came again."""
+    while notices.send_due(now=timezone.now()):
+        pass
+    send_mail()
+
+
+@shared_task
+def forget_tokens() -> None:
+    """Delete what browser tokens spent, some time after their end."""
+    forgotten = tokens.forget_expired(now=timezone.now())
+    logger.info("Forgot %s browser tokens", forgotten)

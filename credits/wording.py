@@ -1,7 +1,11 @@
 """The sentences customers read, made from the words staff chose."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
 
 from credits.ledger import next_refill_at
 from credits.models import Wording
@@ -20,19 +24,28 @@ def next_refill(weekly_credits: int, *, now: datetime) -> NextRefill | None:
     return NextRefill(next_refill_at(now), weekly_credits) if weekly_credits else None
 
 
-def out_of_credits(weekly_credits: int, *, now: datetime) -> str:
-    """The message for an organization that has run out."""
+def out_of_credits(
+    weekly_credits: int,
+    *,
+    now: datetime,
+    tell: Callable[[datetime], str] | None = None,
+    quote: Callable[[str], str] = str,
+) -> str:
+    """The message for an organization that has run out.
+
+    A page may `tell` the moment in its own way, and `quote` for HTML what staff wrote.
+    """
     wording = Wording.current()
     refill = next_refill(weekly_credits, now=now)
     sentences = [wording.out_of_credits_message]
-    words = {"credits_name": wording.credits_name, "weekly_credits": "", "next_refill": ""}
+    words = {"credits_name": quote(wording.credits_name), "weekly_credits": "", "next_refill": ""}
     if refill:
         sentences.append(wording.next_refill_message)
-        words["weekly_credits"] = f"{refill.credits:,}"
-        words["next_refill"] = _spoken(refill.at)
-    return Wording.PLACEHOLDER.sub(lambda match: words[match[1]], " ".join(sentences))
+        words["weekly_credits"] = number_format(refill.credits, force_grouping=True)
+        words["next_refill"] = (tell or _spoken)(refill.at)
+    return Wording.PLACEHOLDER.sub(lambda match: words[match[1]], quote(" ".join(sentences)))
 
 
 def _spoken(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    return f"{at:%A, %B} {at.day} at {at:%H:%M} UTC"
+    # Translators: a date and a time as Django's date filter writes them.
+    return date_format(at.astimezone(UTC), _(r"l, F j \a\t H:i \U\T\C"))

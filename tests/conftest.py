@@ -14,6 +14,7 @@ import django
 import hypothesis
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.test import Client
 
 from config import embedded
@@ -130,8 +131,10 @@ def committed_db(django_db_serialized_rollback: None, transactional_db: None) ->
 
 
 @pytest.fixture
-def site(committed_db: None, live_server, settings) -> str:
+def site(committed_db: None, live_server, settings, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of the whole program served over HTTP, its sandbox included; workers are down."""
+    # WhiteNoise serves the static files, as everywhere else, and not Django's server for tests.
+    monkeypatch.setattr(StaticFilesHandler, "_should_handle", lambda handler, path: False)
     settings.BASE_URL = live_server.url
     settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
     settings.STRIPE_API_BASE = f"{live_server.url}/sandbox"

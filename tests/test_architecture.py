@@ -13,9 +13,13 @@ ROOT: Path = settings.BASE_DIR
 APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
+    "credits.activity",
     "credits.ledger",
     "credits.mail",
+    "credits.notices",
+    "credits.people",
     "credits.reports",
+    "credits.tokens",
     "topups.billing",
     "topups.checkout",
     "topups.events",
@@ -31,6 +35,7 @@ HELPERS = (
     "config",
     "credits.counting",
     "credits.moments",
+    "credits.origins",
     "credits.retries",
     "credits.spreadsheets",
     "credits.wording",

@@ -2,6 +2,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from credits.models import Organization, User
 from topups import billing
@@ -22,16 +23,16 @@ class TopUpForm(forms.Form):
     Cleaned, `organization` is the instance, and `price` the plan's in that organization's currency.
     """
 
-    NOT_OFFERED = "This is not offered any more. Choose one of those below."
+    NOT_OFFERED = _("This is not offered any more. Choose one of those below.")
 
     plan = forms.ModelChoiceField(
         Plan.objects.filter(is_active=True),
-        error_messages={"required": "Choose what to buy.", "invalid_choice": NOT_OFFERED},
+        error_messages={"required": _("Choose what to buy."), "invalid_choice": NOT_OFFERED},
     )
     organization = forms.ChoiceField(
         error_messages={
-            "required": "Choose the organization that gets the credits.",
-            "invalid_choice": "You don't belong to this organization. Choose one of yours.",
+            "required": _("Choose the organization that gets the credits."),
+            "invalid_choice": _("You don't belong to this organization. Choose one of yours."),
         },
     )
 

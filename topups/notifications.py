@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from credits import mail
 from topups.models import Dispute, PaymentRefund, Purchase, StripeEvent
@@ -25,8 +27,8 @@ def receipt(purchase: Purchase, *, now: datetime) -> None:
         paid=purchase.paid,
         is_free=not purchase.paid_minor,
         facts=[
-            ("For", purchase.organization.name),
-            ("Date", f"{now:%B} {now.day}, {now:%Y}"),
+            (_("For"), purchase.organization.name),
+            (_("Date"), date_format(now, _("F j, Y"))),
             *_calculation(purchase),
         ],
     )
@@ -34,17 +36,17 @@ def receipt(purchase: Purchase, *, now: datetime) -> None:
 
 def _calculation(purchase: Purchase) -> Iterator[tuple[str, str]]:
     """How the price became what was paid, line by line."""
-    yield "Price", purchase.price
+    yield _("Price"), purchase.price
     if purchase.discount_minor:
-        yield "Discount", f"-{format_amount(purchase.discount_minor, purchase.currency)}"
+        yield _("Discount"), f"-{format_amount(purchase.discount_minor, purchase.currency)}"
     if purchase.tax_minor:
-        yield "Tax", format_amount(purchase.tax_minor, purchase.currency)
-    yield "Total", purchase.paid
+        yield _("Tax"), format_amount(purchase.tax_minor, purchase.currency)
+    yield _("Total"), purchase.paid
 
 
 def payment_failed(purchase: Purchase, *, now: datetime) -> None:
     """Tell that the bank refused a payment that was waited for."""
-    facts = [("For", purchase.organization.name), ("Price", purchase.price)]
+    facts = [(_("For"), purchase.organization.name), (_("Price"), purchase.price)]
     _tell(purchase, f"payment-failed-{purchase.pk}", "payment_failed", now, facts=facts)
 
 

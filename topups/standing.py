@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from topups import checkout
 from topups.models import PaymentRefund, Purchase
 from topups.money import format_amount
@@ -17,16 +19,16 @@ class State:
     detail: str = ""
 
 
-_UNPAID = {
-    Purchase.Status.PENDING: State("Waiting for your payment", "warning"),
-    Purchase.Status.EXPIRED: State("Not completed", detail="Nothing was charged."),
-    Purchase.Status.PROCESSING: State(
-        "We’re waiting for your bank", "warning", "Your credits come by themselves."
-    ),
-    Purchase.Status.FAILED: State("Declined by your bank", "error", "Nothing was charged."),
-}
-# Its checkout is over, and what became of it is still to be heard.
-_UNCONFIRMED = State("Not confirmed yet", "warning", "We are asking our payment service.")
+def _unpaid(status: str) -> State:
+    nothing_charged = _("Nothing was charged.")
+    return {
+        Purchase.Status.PENDING: State(_("Waiting for your payment"), "warning"),
+        Purchase.Status.EXPIRED: State(_("Not completed"), detail=nothing_charged),
+        Purchase.Status.PROCESSING: State(
+            _("We’re waiting for your bank"), "warning", _("Your credits come by themselves.")
+        ),
+        Purchase.Status.FAILED: State(_("Declined by your bank"), "error", nothing_charged),
+    }[Purchase.Status(status)]
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class Standing:
     def states(self) -> list[State]:
         """Usually one; several where more than one thing became of a payment."""
         if self.purchase.is_paid:
-            paid = State("Paid" if self.purchase.paid_minor else "Free", "success")
+            paid = State(_("Paid") if self.purchase.paid_minor else _("Free"), "success")
             return [*(self.money_back or [paid]), *self.failed_refunds]
         if self.purchase.status == Purchase.Status.PENDING and not self.can_be_paid:
-            return [_UNCONFIRMED]
-        return [_UNPAID[Purchase.Status(self.purchase.status)]]
+            # Its checkout is over, and what became of it is still to be heard.
+            asking = _("We are asking our payment service.")
+            return [State(_("Not confirmed yet"), "warning", asking)]
+        return [_unpaid(self.purchase.status)]
 
     @property
     def money_back(self) -> list[State]:
@@ -52,31 +56,39 @@ class Standing:
         refunds, disputes = self.purchase.refunds.all(), self.purchase.disputes.all()
         refunded_minor = sum(refund.amount_minor for refund in refunds if refund.is_given)
         returned_minor = sum(dispute.amount_minor for dispute in disputes if dispute.is_lost)
+        disputed_minor = sum(dispute.amount_minor for dispute in disputes if dispute.is_open)
         states = []
         if refunded_minor:
-            states.append(State(f"Refunded{self._part(refunded_minor)}"))
+            told = self._told(_("Refunded"), _("Refunded {part} of {paid}"), refunded_minor)
+            states.append(State(told))
         if returned_minor:
-            states.append(State(f"Returned by your bank{self._part(returned_minor)}"))
-        disputed_minor = sum(dispute.amount_minor for dispute in disputes if dispute.is_open)
+            in_part = _("Returned by your bank {part} of {paid}")
+            states.append(State(self._told(_("Returned by your bank"), in_part, returned_minor)))
         if disputed_minor:
-            on_hold = "What it bought and is unused is on hold until it is decided."
-            states.append(State(f"Disputed{self._part(disputed_minor)}", "warning", on_hold))
+            told = self._told(_("Disputed"), _("Disputed {part} of {paid}"), disputed_minor)
+            on_hold = _("What it bought and is unused is on hold until it is decided.")
+            states.append(State(told, "warning", on_hold))
         return states
 
     @property
     def failed_refunds(self) -> list[State]:
         """Staff know of it and find another way."""
         return [
-            State(f"Refund of {refund.amount} failed", "warning", "We will be in touch about it.")
+            State(
+                _("Refund of {amount} failed").format(amount=refund.amount),
+                "warning",
+                _("We will be in touch about it."),
+            )
             for refund in self.purchase.refunds.all()
             if refund.status == PaymentRefund.Status.FAILED
         ]
 
-    def _part(self, amount_minor: int) -> str:
-        """` $4.00 of $10.00`; nothing where it is all."""
+    def _told(self, whole: str, in_part: str, amount_minor: int) -> str:
+        """`whole` where the amount is all that was paid, else `in_part` with both filled in."""
         if amount_minor >= (self.purchase.paid_minor or 0):
-            return ""
-        return f" {format_amount(amount_minor, self.purchase.currency)} of {self.purchase.paid}"
+            return whole
+        part = format_amount(amount_minor, self.purchase.currency)
+        return in_part.format(part=part, paid=self.purchase.paid)
 
     @property
     def can_be_paid(self) -> bool:
@@ -92,11 +104,13 @@ class Standing:
             format_amount(amount_minor, purchase.currency)
             for amount_minor in (purchase.discount_minor, purchase.tax_minor)
         )
-        steps = [
-            f" less {discount} discount" if purchase.discount_minor else "",
-            f" plus {tax} tax" if purchase.tax_minor else "",
-        ]
-        return f"{purchase.price}{''.join(steps)}" if any(steps) else ""
+        if purchase.discount_minor and purchase.tax_minor:
+            steps = _("{price} less {discount} discount plus {tax} tax")
+        elif purchase.discount_minor:
+            steps = _("{price} less {discount} discount")
+        else:
+            steps = _("{price} plus {tax} tax") if purchase.tax_minor else ""
+        return steps.format(price=purchase.price, discount=discount, tax=tax)
 
     @property
     def has_receipt(self) -> bool:

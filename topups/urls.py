@@ -11,6 +11,7 @@ urlpatterns = [
     path("top-up/canceled/<uuid:purchase_id>/", views.top_up_canceled, name="top-up-canceled"),
     path("purchases/", views.purchases, name="purchases"),
     path("purchases/<uuid:purchase_id>/resume/", views.resume, name="purchase-resume"),
+    path("purchases/<uuid:purchase_id>/state/", views.state, name="purchase-state"),
     path(
         "purchases/<uuid:purchase_id>/receipt/",
         views.document,

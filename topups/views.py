@@ -3,16 +3,19 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -27,10 +30,8 @@ from topups.standing import Standing
 logger = logging.getLogger(__name__)
 
 PURCHASES_PER_PAGE = 50
-CLOSED = "This checkout is closed. Below is what became of it."
-UNCONFIRMED = (
-    "We could not confirm this payment. We have been told and look into it: please don’t pay again."
-)
+# While a page waits for its purchase, Stripe is asked about it this often at most.
+CHECK_EVERY_SECONDS = 30
 
 
 @login_required
@@ -51,6 +52,7 @@ def top_up(request: SignedInRequest) -> HttpResponseBase:
     prices = list(offers(organization))
     context = {
         "form": form,
+        "organizations": form.organizations.values(),
         "organization": organization,
         "currency": billing.currency_of(organization),
         "prices": prices,
@@ -83,16 +85,18 @@ def _open_purchases(organization: Organization, buyer: User, now: datetime) -> l
 
 
 def _to_stripe(
-    request: HttpRequest, find_page: Callable[[], str | None], otherwise: str = CLOSED
+    request: HttpRequest, find_page: Callable[[], str | None], otherwise: str = ""
 ) -> HttpResponseBase:
     """Send the customer on to a page at Stripe, or say kindly why not.
 
-    Where there is no such page, the list of purchases opens, and `otherwise` says why.
+    Where there is no such page, the list of purchases opens, and `otherwise` says why; if it says
+    nothing, the checkout is closed.
     """
     try:
         if page := find_page():
-            return redirect(page)
-        messages.info(request, otherwise)
+            return _lead_on(request, page)
+        closed = _("This checkout is closed. Below is what became of it.")
+        messages.info(request, otherwise or closed)
     except gateway.PaymentServiceRefused:
         logger.exception("Stripe refuses a request of a customer")
         return render(request, "topups/refused.html", status=502)
@@ -101,8 +105,28 @@ def _to_stripe(
         return render(request, "topups/unavailable.html", status=503)
     except fulfillment.Unfulfillable:
         logger.exception("A payment cannot be confirmed")
-        messages.error(request, UNCONFIRMED)
+        unconfirmed = _(
+            "We could not confirm this payment. We have been told and look into it: please don’t "
+            "pay again."
+        )
+        messages.error(request, unconfirmed)
     return redirect("purchases")
+
+
+def _lead_on(request: HttpRequest, url: str) -> HttpResponseBase:
+    """Go on to a page at Stripe.
+
+    A form may lead only to where the Content-Security-Policy says, which a checkout domain of our
+    own (https://docs.stripe.com/payments/checkout/custom-domains) is not: a page leads on to it.
+    """
+    parts = urlsplit(url)
+    may_forms_lead_there = f"{parts.scheme}://{parts.netloc}" in (
+        settings.BASE_URL,
+        settings.STRIPE_CHECKOUT_ORIGIN,
+    )
+    if request.method != "POST" or may_forms_lead_there:
+        return redirect(url)
+    return render(request, "topups/leaving.html", {"url": url})
 
 
 @login_required
@@ -115,14 +139,36 @@ def top_up_return(request: SignedInRequest) -> HttpResponse:
         # PostgreSQL takes no NUL.
         stripe_session_id=request.GET.get("session_id", "").replace("\0", ""),
     )
-    now = timezone.now()
+    return _outcome(request, _checked(purchase), "topups/return.html")
+
+
+@login_required
+@never_cache
+@require_safe
+def state(request: SignedInRequest, purchase_id: UUID) -> HttpResponse:
+    """What the page that waits for a purchase shows of it now, without the frame around it."""
+    purchase = get_object_or_404(_purchases(request.user), pk=purchase_id)
+    # A bank takes days and is waited for without asking: its answer is told to us.
+    is_asked = purchase.status == Purchase.Status.PENDING and cache.add(
+        f"purchase-checked-{purchase.pk}", True, CHECK_EVERY_SECONDS
+    )
+    purchase = _checked(purchase) if is_asked else purchase
+    return _outcome(request, purchase, "topups/_outcome.html")
+
+
+def _checked(purchase: Purchase) -> Purchase:
+    """The purchase after Stripe was asked about it, or as we know it where that fails."""
     try:
-        purchase = checkout.check(purchase, now=now)
+        return checkout.check(purchase, now=timezone.now())
     except (gateway.GatewayError, fulfillment.Unfulfillable):
-        # The page tells what we know; the webhook and the sweep go on trying.
+        # The webhook and the sweep go on trying.
         logger.exception("Purchase %s could not be confirmed", purchase.pk)
-    context = {"purchase": purchase, "standing": Standing(purchase, now)}
-    return render(request, "topups/return.html", context)
+        return purchase
+
+
+def _outcome(request: HttpRequest, purchase: Purchase, template: str) -> HttpResponse:
+    standing = Standing(purchase, timezone.now())
+    return render(request, template, {"purchase": purchase, "standing": standing})
 
 
 @login_required
@@ -154,9 +200,11 @@ def document(request: SignedInRequest, purchase_id: UUID, kind: str) -> HttpResp
     purchase = get_object_or_404(
         _purchases(request.user), pk=purchase_id, status=Purchase.Status.PAID
     )
-    return _to_stripe(
-        request, lambda: _document_url(purchase, kind), f"There is no {kind} for this purchase."
-    )
+    missing = {
+        "receipt": _("There is no receipt for this purchase."),
+        "invoice": _("There is no invoice for this purchase."),
+    }
+    return _to_stripe(request, lambda: _document_url(purchase, kind), missing[kind])
 
 
 def _document_url(purchase: Purchase, kind: str) -> str | None:

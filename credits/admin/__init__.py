@@ -2,9 +2,29 @@
 
 from django.contrib import admin
 
-from credits.admin import access, catalog, ledger, mail, organizations, schedule, users
+from credits.admin import (
+    access,
+    catalog,
+    ledger,
+    mail,
+    notices,
+    organizations,
+    people,
+    schedule,
+    users,
+)
 
-__all__ = ["access", "catalog", "ledger", "mail", "organizations", "schedule", "users"]
+__all__ = [
+    "access",
+    "catalog",
+    "ledger",
+    "mail",
+    "notices",
+    "organizations",
+    "people",
+    "schedule",
+    "users",
+]
 
 # Rows go one by one, where the page can say what hangs on them.
 admin.site.disable_action("delete_selected")

@@ -9,15 +9,26 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credits import access
 from credits.admin.base import ModelAdmin, key_status, link
+from credits.fields import OriginsField
 from credits.models import ApiKey
 
 OWNER = ("organization", "service")
+CHANGEABLE = ("name", "allowed_actions", "allowed_origins", "expires_at")
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
+    allowed_origins = OriginsField(
+        label="Allowed origins",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Pages of these may use browser tokens made with the key. One on each line, such "
+        "as https://shop.example.",
+    )
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         owners = [owner for owner in OWNER if self.cleaned_data.get(owner)]
@@ -44,9 +55,9 @@ class ApiKeyAdmin(ModelAdmin):
     list_select_related = ("organization", "service")
     search_fields = ("name", "prefix", "organization__name", "organization__public_id__exact")
     search_help_text = "Name, start of the key, organization or its public id"
-    fields = ("name", *OWNER, "allowed_actions", "expires_at")
+    fields = ("name", *OWNER, *CHANGEABLE[1:])
     autocomplete_fields = ("organization", "service", "allowed_actions")
-    told = ("prefix", "revoked_at", "last_used_at", "created_by", "created_at")
+    told = ("prefix", "replaces", "revoked_at", "last_used_at", "created_by", "created_at")
     actions_detail = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
@@ -81,13 +92,14 @@ class ApiKeyAdmin(ModelAdmin):
         self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
     ) -> None:
         if change:
-            return super().save_model(request, obj, form, change)
+            asked = {name: form.cleaned_data[name] for name in CHANGEABLE}
+            access.change_key(ApiKey.objects.get(pk=obj.pk), **asked, **_by(request))
+            return
         asked = {**form.cleaned_data, "created_by": request.user}
         key, secret = access.create_key(**asked)
         obj.pk = key.pk
         obj.refresh_from_db()
         obj.secret = secret
-        return None
 
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
@@ -115,5 +127,9 @@ class ApiKeyAdmin(ModelAdmin):
         return question or self._revoke(request, key)
 
     def _revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
-        access.revoke_key(key, now=timezone.now())
+        access.revoke_key(key, **_by(request))
         return self.done(request, key, "Revoked")
+
+
+def _by(request: Any) -> dict[str, Any]:
+    return {"by": request.user, "now": timezone.now()}

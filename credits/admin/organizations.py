@@ -4,29 +4,28 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from credits import ledger, reports
+from credits import activity, ledger, reports
+from credits.activity import Kind
 from credits.admin import adjusting
-from credits.admin.base import ModelAdmin, StaffRequest
+from credits.admin.base import StaffRequest
 from credits.admin.overview import Overview
-from credits.models import Membership, Organization
+from credits.admin.people import ChangesMemberships, MembershipsInline
+from credits.models import Membership, Organization, User
 
 
-class MembershipInline(TabularInline):
-    model = Membership
+class MemberInline(MembershipsInline):
     verbose_name = "member"
     verbose_name_plural = "members"
-    hide_title = True
     autocomplete_fields = ("user",)
     fields = ("user", "role")
-    extra = 0
 
 
 class SuspendedFilter(admin.SimpleListFilter):
@@ -43,14 +42,14 @@ class SuspendedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(ModelAdmin):
+class OrganizationAdmin(ChangesMemberships):
     list_display = ("name", "public_id", "balance", "weekly_bundle", "next_refill", "status")
     list_filter = (SuspendedFilter, "show_balance")
     search_fields = ("name", "public_id")
     search_help_text = "Name, public id or a member's email address"
     fields = ("name", "public_id", "weekly_credits", "show_balance")
     readonly_fields = ("public_id",)
-    inlines = (MembershipInline,)
+    inlines = (MemberInline,)
     actions_detail = ("adjust", "suspend", "resume")
     change_form_outer_before_template = "admin/credits/organization/overview.html"
     change_form_outer_after_template = "admin/credits/organization/history.html"
@@ -108,12 +107,13 @@ class OrganizationAdmin(ModelAdmin):
             request, object_id, form_url, {**(extra_context or {}), "overview": overview}
         )
 
-    def save_model(
-        self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
-    ) -> None:
+    def save_model(self, request: Any, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        now = timezone.now()
         if change and "weekly_credits" in form.changed_data:
-            ledger.change_bundle(obj, obj.weekly_credits, now=timezone.now())
+            ledger.change_bundle(obj, obj.weekly_credits, now=now)
         super().save_model(request, obj, form, change)
+        for name in form.changed_data if change else ():
+            _record(obj, name, form.initial[name], actor=request.user, now=now)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """All that are allowed, less the one of suspend and resume that makes no sense now."""
@@ -132,7 +132,7 @@ class OrganizationAdmin(ModelAdmin):
         return adjusting.adjust_view(self, request, self.object_or_404(request, object_id))
 
     @action(description="Suspend", icon="block", permissions=["change"])
-    def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def suspend(self, request: StaffRequest, object_id: str) -> HttpResponse:
         organization = self.object_or_404(request, object_id)
         question = self.confirmation(
             request,
@@ -145,7 +145,7 @@ class OrganizationAdmin(ModelAdmin):
         return question or self._set_suspended(request, organization, timezone.now(), "Suspended")
 
     @action(description="Resume", icon="play_circle", permissions=["change"])
-    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def resume(self, request: StaffRequest, object_id: str) -> HttpResponse:
         organization = self.object_or_404(request, object_id)
         question = self.confirmation(
             request,
@@ -157,8 +157,30 @@ class OrganizationAdmin(ModelAdmin):
         return question or self._set_suspended(request, organization, None, "Resumed")
 
     def _set_suspended(
-        self, request: HttpRequest, organization: Organization, at: datetime | None, done: str
+        self, request: StaffRequest, organization: Organization, at: datetime | None, done: str
     ) -> HttpResponse:
-        organization.suspended_at = at
-        organization.save(update_fields=["suspended_at"])
+        was_suspended, organization.suspended_at = organization.is_suspended, at
+        with transaction.atomic():
+            organization.save(update_fields=["suspended_at"])
+            if organization.is_suspended != was_suspended:
+                kind = Kind.SUSPENDED if at else Kind.RESUMED
+                activity.record(organization, kind, actor=request.user, now=timezone.now())
         return self.done(request, organization, done)
+
+
+def _record(
+    organization: Organization, setting: str, before: Any, *, actor: User, now: datetime
+) -> None:
+    """Note in the activity list that staff changed a setting from what it was before."""
+    if setting == "name":
+        kind, facts = Kind.RENAMED, {"before": before, "name": organization.name}
+    elif setting == "weekly_credits":
+        kind, facts = (
+            Kind.BUNDLE_CHANGED,
+            {"before": before, "credits": organization.weekly_credits},
+        )
+    elif setting == "show_balance":
+        kind, facts = (Kind.BALANCE_SHOWN if organization.show_balance else Kind.BALANCE_HIDDEN), {}
+    else:
+        return
+    activity.record(organization, kind, actor=actor, now=now, **facts)

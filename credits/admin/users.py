@@ -1,4 +1,4 @@
-"""People: users known by their email address, their memberships and the staff groups."""
+"""Users known by their email address, and the staff groups."""
 
 from typing import Any
 
@@ -10,12 +10,11 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from credits.admin.base import ModelAdmin
-from credits.models import Membership, User
+from credits.admin.people import ChangesMemberships, MembershipsInline
+from credits.models import User
 
 
 class LowerCaseEmail:
@@ -34,18 +33,15 @@ class ChangeUserForm(LowerCaseEmail, UserChangeForm):
     pass
 
 
-class OrganizationInline(TabularInline):
-    model = Membership
+class OrganizationInline(MembershipsInline):
     verbose_name = "organization"
     verbose_name_plural = "organizations"
-    hide_title = True
     autocomplete_fields = ("organization",)
     fields = ("organization", "role")
-    extra = 0
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type-arg]
     form = ChangeUserForm
     add_form = AddUserForm
     change_password_form = AdminPasswordChangeForm
@@ -87,17 +83,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
         if "email" in form.changed_data:
             # A former address must not sign in or reset the password any more.
             EmailAddress.objects.filter(user=obj).exclude(email=obj.email).delete()
-
-
-@admin.register(Membership)
-class MembershipAdmin(ModelAdmin):
-    list_display = ("user", "organization", "role", "created_at")
-    list_filter = ("role", ("organization", AutocompleteSelectFilter))
-    list_select_related = ("user", "organization")
-    search_fields = ("user__email", "organization__name", "organization__public_id__exact")
-    search_help_text = "Email address, organization or its public id"
-    autocomplete_fields = ("user", "organization")
-    ordering = ("-created_at", "-id")
 
 
 admin.site.unregister(Group)

@@ -16,7 +16,7 @@ from credits.access import Access
 from credits.api.authentication import ApiKeyAuthentication, HasApiKey
 from credits.api.parsers import LimitedJSONParser
 from credits.api.problems import PROBLEMS, ApiProblem
-from credits.api.serializers import IDEMPOTENCY_KEY
+from credits.api.serializers import IDEMPOTENCY_KEY, Form
 from credits.api.throttling import ApiKeyThrottle
 from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
 
@@ -38,7 +38,9 @@ class NoNegotiation(BaseContentNegotiation):
 
 
 class ApiView(APIView):
-    """A call made with an API key."""
+    """A call made with an API key, or with a browser token where it says so."""
+
+    allows_tokens = False
 
     authentication_classes = (ApiKeyAuthentication,)
     permission_classes = (HasApiKey,)
@@ -57,6 +59,20 @@ def access_of(request: Request) -> Access:
     """The key of an authenticated request and what it may do."""
     assert isinstance(request.auth, Access)
     return request.auth
+
+
+def checked(form_class: type[Form], data: Any) -> dict[str, Any]:
+    """A request's fields as their form reads them. Raises ValidationError naming the wrong ones."""
+    form = form_class(data=data)
+    form.is_valid(raise_exception=True)
+    fields: dict[str, Any] = form.validated_data
+    return fields
+
+
+def checked_query(form_class: type[Form], request: Request) -> dict[str, Any]:
+    """The fields of a request's query, checked by their form; an empty one counts as given."""
+    # As a plain dictionary: of a QueryDict DRF takes an empty value for an absent one.
+    return checked(form_class, request.query_params.dict())
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -85,7 +101,8 @@ def find_organization(
     if own is None:
         return _named_organization(public_id, look_up)
     if public_id not in (None, own.public_id):
-        raise ApiProblem("forbidden", "This key belongs to another organization; leave it out.")
+        message = "This key or token belongs to another organization; leave it out."
+        raise ApiProblem("forbidden", message)
     return own
 
 
@@ -105,7 +122,8 @@ def _named_organization(public_id: str | None, look_up: LookUp) -> Organization:
 def check_action(access: Access, code: str) -> None:
     """Refuse an action that the key may not spend; one that nobody sells is left to the ledger."""
     if not access.may_use(code) and Action.objects.filter(code=code).exists():
-        raise ApiProblem("forbidden", f"This key may not spend {code}. Use a key that may.")
+        message = f"This key or token may not spend {code}. Use one that may."
+        raise ApiProblem("forbidden", message)
 
 
 def find_spend(access: Access, spend_id: UUID) -> Spend:

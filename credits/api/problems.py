@@ -50,8 +50,8 @@ PROBLEMS = {
             "unauthorized",
             401,
             "Unauthorized",
-            "The request has no API key that works: it is missing, mistyped, revoked or expired. "
-            "Send `Authorization: Bearer <key>`.",
+            "The request has no API key or browser token that works: it is missing, mistyped, "
+            "revoked or expired. Send `Authorization: Bearer <key>`.",
         ),
         Problem(
             "out_of_credits",
@@ -65,8 +65,16 @@ PROBLEMS = {
             "forbidden",
             403,
             "Forbidden",
-            "The key is good, but not for this: another organization, an action it may not spend, "
-            "a suspended organization, or a balance that is not shown.",
+            "The key or token is good, but not for this: another organization, an action it may "
+            "not spend, a suspended organization, a balance that is not shown, a secret key in a "
+            "web page, or a token from a page it was not made for.",
+        ),
+        Problem(
+            "spend_limit_reached",
+            403,
+            "Spend limit reached",
+            "The browser token would spend more than its limit; nothing was spent. Get a new token "
+            "from your server, and repeat the request with the same idempotency key.",
         ),
         Problem("not_found", 404, "Not found", "There is nothing at this address for your key."),
         Problem(
@@ -129,7 +137,8 @@ PROBLEMS = {
         ),
     )
 }
-_BY_STATUS = {problem.status: problem for problem in PROBLEMS.values()}
+# Of two with one status, the first is the general one.
+_BY_STATUS = {problem.status: problem for problem in reversed(PROBLEMS.values())}
 
 
 class ApiProblem(exceptions.APIException):
@@ -216,6 +225,8 @@ def _describe_refusal(error: ledger.LedgerError) -> dict[str, Any]:
                 "forbidden",
                 "This organization is suspended and cannot spend credits. Ask us to lift it.",
             )
+        case ledger.TokenLimitReached():
+            return document("spend_limit_reached", PROBLEMS["spend_limit_reached"].meaning)
         case ledger.UnknownAction():
             message = f"There is no action {error.code!r}. GET /api/v1/actions lists them."
             return invalid({"action": message})
@@ -235,14 +246,17 @@ def _say_what_is_left(credits: int) -> str:
 def _describe_out_of_credits(error: ledger.OutOfCredits) -> dict[str, Any]:
     organization = error.organization
     shown = {"available": error.available} if organization.show_balance else {}
-    return document(
-        "out_of_credits",
-        wording.out_of_credits(organization.weekly_credits, now=error.at),
-        required=error.required,
-        next_refill=next_refill(organization, error.at),
-        top_up_url=f"{settings.BASE_URL}/top-up/",
-        **shown,
-    )
+    return document("out_of_credits", **(way_out(error) | shown))
+
+
+def way_out(error: ledger.OutOfCredits) -> dict[str, Any]:
+    """What to tell the user who is out of credits: the sentence, the next refill, the link."""
+    return {
+        "detail": wording.out_of_credits(error.organization.weekly_credits, now=error.at),
+        "required": error.required,
+        "next_refill": next_refill(error.organization, error.at),
+        "top_up_url": f"{settings.BASE_URL}/top-up/",
+    }
 
 
 def next_refill(organization: Organization, now: datetime) -> dict[str, Any] | None:

@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from credits import ledger
+from credits import ledger, tokens
 from credits.ledger.holds import HOLD_MAX_SECONDS
 from credits.models import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
@@ -15,6 +16,8 @@ from credits.models import (
     Grant,
     Spend,
 )
+from credits.models.catalog import ACTION_CODE
+from credits.origins import MAX_ORIGIN_LENGTH
 
 MAX_BATCH = 1_000
 IDEMPOTENCY_KEY = re.compile(rf"\A[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}\Z")
@@ -38,15 +41,55 @@ class Form(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": "string", "not": {"pattern": r"\x00"}})
+class TextField(serializers.CharField):
+    """A string as JSON has it: a number is not read as one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "string", "pattern": ACTION_CODE})
+class ActionField(TextField):
+    """The code of an action."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=100, help_text="An action's code.")
+
+
+@extend_schema_field({"type": "string", "pattern": "^org_[0-9a-z]{16}$"})
+class OrganizationField(TextField):
+    """The public id of an organization."""
+
+    def __init__(self) -> None:
+        help_text = "Its public id; needed with a service's key."
+        super().__init__(max_length=20, required=False, help_text=help_text)
+
+
+@extend_schema_field({"type": "string", "pattern": f"^[ -~]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}$"})
+class IdempotencyKeyField(TextField, serializers.RegexField):
+    def __init__(self) -> None:
+        super().__init__(IDEMPOTENCY_KEY, trim_whitespace=False, required=False)
+
+
+class WholeField(serializers.IntegerField):
+    """A number as JSON has it: a string is not read as one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class SpendForm(Form):
     """What to spend on."""
 
-    action = serializers.CharField(max_length=100, help_text="An action's code.")
-    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
-    organization = serializers.CharField(
-        max_length=20, required=False, help_text="Its public id; needed with a service's key."
-    )
-    reference = serializers.CharField(
+    action = ActionField()
+    quantity = WholeField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    organization = OrganizationField()
+    reference = TextField(
         max_length=MAX_REFERENCE_LENGTH,
         default="",
         allow_blank=True,
@@ -57,7 +100,7 @@ class SpendForm(Form):
 class HoldForm(SpendForm):
     """What to set credits aside for."""
 
-    expires_in_seconds = serializers.IntegerField(
+    expires_in_seconds = WholeField(
         min_value=1,
         max_value=HOLD_MAX_SECONDS,
         required=False,
@@ -65,10 +108,44 @@ class HoldForm(SpendForm):
     )
 
 
+class CheckQuery(Form):
+    """The spend to ask about."""
+
+    action = ActionField()
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    organization = OrganizationField()
+
+
+class TokenForm(Form):
+    """What a browser token is for."""
+
+    organization = OrganizationField()
+    actions = serializers.ListField(
+        child=ActionField(),
+        min_length=1,
+        max_length=tokens.MAX_TOKEN_ACTIONS,
+        help_text="Codes of actions that the key may spend.",
+    )
+    origins = serializers.ListField(
+        child=TextField(min_length=1, max_length=MAX_ORIGIN_LENGTH),
+        min_length=1,
+        max_length=tokens.MAX_TOKEN_ORIGINS,
+        help_text="Of the key's allowed origins, those whose pages may use the token.",
+    )
+    spend_limit = WholeField(
+        min_value=1,
+        max_value=tokens.MAX_TOKEN_CREDITS,
+        help_text="Credits that its spends and holds may take in all.",
+    )
+    expires_in_seconds = WholeField(
+        min_value=1, max_value=tokens.MAX_TOKEN_SECONDS, default=tokens.MAX_TOKEN_SECONDS
+    )
+
+
 class BatchItemForm(SpendForm):
     """One spend of a batch."""
 
-    idempotency_key = serializers.RegexField(IDEMPOTENCY_KEY, trim_whitespace=False, required=False)
+    idempotency_key = IdempotencyKeyField()
 
 
 class BatchForm(Form):
@@ -78,7 +155,7 @@ class BatchForm(Form):
 class CreditsForm(Form):
     """How many credits."""
 
-    credits = serializers.IntegerField(
+    credits = WholeField(
         min_value=1, max_value=2**62, required=False, help_text="All of it if not given."
     )
 
@@ -102,13 +179,14 @@ class SpendSerializer(serializers.Serializer[ledger.SpendResult]):
     quantity = serializers.IntegerField()
     credits = serializers.IntegerField()
     status = serializers.SerializerMethodField()
-    reference = serializers.CharField()
+    reference = serializers.CharField(allow_blank=True)
     drawn = DrawnSerializer(many=True)
     created_at = serializers.DateTimeField()
     balance = serializers.IntegerField(
         required=False, help_text="What is left; only where the balance is shown."
     )
 
+    @extend_schema_field({"type": "string", "enum": ["spent", "held"]})
     def get_status(self, result: ledger.SpendResult) -> str:
         return "held" if result.hold_expires_at else "spent"
 
@@ -123,6 +201,10 @@ class HoldSerializer(SpendSerializer):
     """A hold as it was made."""
 
     expires_at = serializers.DateTimeField(source="hold_expires_at")
+
+
+# What a spend is called beyond its status in the ledger.
+MORE_STATES = ("captured", "refunded", "partially_refunded")
 
 
 class SpendStateSerializer(serializers.ModelSerializer[Spend]):
@@ -159,6 +241,7 @@ class SpendStateSerializer(serializers.ModelSerializer[Spend]):
         refunded: int = self.context.get("refunded", spend.refunded_credits)
         return refunded
 
+    @extend_schema_field({"type": "string", "enum": [*Spend.Status.values, *MORE_STATES]})
     def get_status(self, spend: Spend) -> str:
         refunded = self.get_refunded(spend)
         if refunded:
@@ -181,8 +264,19 @@ class NextRefillSerializer(serializers.Serializer[Any]):
     credits = serializers.IntegerField()
 
 
+class TokenSerializer(serializers.Serializer[Any]):
+    """A browser token; this is the one time it is shown."""
+
+    token = serializers.CharField()
+    organization = serializers.CharField()
+    actions = serializers.ListField(child=serializers.CharField())
+    origins = serializers.ListField(child=serializers.CharField())
+    spend_limit = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
+
+
 class BalanceQuery(Form):
-    organization = serializers.CharField(max_length=20, required=False)
+    organization = OrganizationField()
     at = serializers.DateTimeField(required=False, help_text="A moment in the past; now if absent.")
 
 
@@ -200,7 +294,7 @@ UsageQuery = type(
     (Form,),
     {
         "__doc__": "The period of a usage report, `to` exclusive, and how to group it.",
-        "organization": serializers.CharField(max_length=20, required=False),
+        "organization": OrganizationField(),
         "from": serializers.DateTimeField(required=False),
         "to": serializers.DateTimeField(required=False),
         "by": serializers.ChoiceField(["action", "service", "day"], default="action"),

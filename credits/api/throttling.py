@@ -1,4 +1,4 @@
-"""How many requests one API key may make."""
+"""How many requests one API key, or one browser token, may make."""
 
 from django.conf import settings
 from django.core.cache import cache
@@ -14,19 +14,28 @@ WINDOW_SECONDS = 60
 
 
 class ApiKeyThrottle(BaseThrottle):
-    """Counts each key's requests by the minute, and lets all pass while the cache is down."""
+    """Counts each caller's requests by the minute, and lets all pass while the cache is down.
+
+    A token is counted by itself, so that no page can use up what the server with its key needs.
+    """
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, Access):
             return True
         minute = int(timezone.now().timestamp()) // WINDOW_SECONDS
         try:
-            return _count(f"api:{request.auth.key.pk}:{minute}") <= settings.API_REQUESTS_PER_MINUTE
+            return (
+                _count(f"api:{_caller(request.auth)}:{minute}") <= settings.API_REQUESTS_PER_MINUTE
+            )
         except RedisError:
             return True
 
     def wait(self) -> float:
         return WINDOW_SECONDS - timezone.now().timestamp() % WINDOW_SECONDS
+
+
+def _caller(access: Access) -> str:
+    return str(access.token.id if access.token else access.key.pk)
 
 
 def _count(key: str) -> int:

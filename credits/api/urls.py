@@ -1,11 +1,11 @@
 from django.urls import path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from credits.api import views
+from credits.api import token_views, views
 from credits.api.base import NoNegotiation
 
 schema_view = SpectacularJSONAPIView.as_view(content_negotiation_class=NoNegotiation)
-docs_view = SpectacularSwaggerView.as_view(
+docs_view = SpectacularSwaggerSplitView.as_view(
     url_name="api-schema", content_negotiation_class=NoNegotiation
 )
 
@@ -16,6 +16,8 @@ urlpatterns = [
     path("v1/holds", views.HoldsView.as_view(), name="api-holds"),
     path("v1/holds/<uuid:hold_id>/capture", views.CaptureView.as_view(), name="api-capture"),
     path("v1/holds/<uuid:hold_id>/release", views.ReleaseView.as_view(), name="api-release"),
+    path("v1/tokens", token_views.TokensView.as_view(), name="api-tokens"),
+    path("v1/check", views.CheckView.as_view(), name="api-check"),
     path("v1/actions", views.ActionsView.as_view(), name="api-actions"),
     path("v1/balance", views.BalanceView.as_view(), name="api-balance"),
     path("v1/usage", views.UsageView.as_view(), name="api-usage"),

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,84 +13,111 @@ from rest_framework.response import Response
 from credits import ledger, reports
 from credits.access import Access
 from credits.api import base, schema, serializers
-from credits.api.problems import ApiProblem, describe, next_refill
+from credits.api.problems import ApiProblem, describe, next_refill, way_out
 from credits.models import Action, Organization, Spend
 
 MAX_USAGE_PERIOD = timedelta(days=366)
 
 
 class SpendsView(base.ApiView):
-    @extend_schema(
+    allows_tokens = True
+
+    @schema.call(
+        "spend",
+        "Spend",
         request=serializers.SpendForm,
-        responses={201: serializers.SpendSerializer, **schema.problems(400, 402, 403, 422)},
-        parameters=[schema.IDEMPOTENCY_KEY],
+        status=201,
+        answer=serializers.SpendSerializer,
+        problems=("out_of_credits", "spend_limit_reached", "idempotency_conflict"),
+        is_idempotent=True,
     )
     def post(self, request: Request) -> Response:
         """Spend credits on an action."""
         access = base.access_of(request)
-        order = _order(access, _checked(serializers.SpendForm, request.data))
+        order = _order(access, base.checked(serializers.SpendForm, request.data))
         result = ledger.spend(
             **order,
             idempotency_key=base.idempotency_key(request),
             api_key=access.key,
+            limit=access.limit,
             now=timezone.now(),
         )
         return _created(result, serializers.SpendSerializer)
 
 
 class HoldsView(base.ApiView):
-    @extend_schema(
+    allows_tokens = True
+
+    @schema.call(
+        "hold",
+        "Hold",
         request=serializers.HoldForm,
-        responses={201: serializers.HoldSerializer, **schema.problems(400, 402, 403, 422)},
-        parameters=[schema.IDEMPOTENCY_KEY],
+        status=201,
+        answer=serializers.HoldSerializer,
+        problems=("out_of_credits", "spend_limit_reached", "idempotency_conflict"),
+        is_idempotent=True,
     )
     def post(self, request: Request) -> Response:
         """Set the credits of an action aside, to capture or release them later."""
         access = base.access_of(request)
-        form = _checked(serializers.HoldForm, request.data)
+        form = base.checked(serializers.HoldForm, request.data)
         result = ledger.hold(
             **_order(access, form),
             expires_in_seconds=form.get("expires_in_seconds"),
             idempotency_key=base.idempotency_key(request),
             api_key=access.key,
+            limit=access.limit,
             now=timezone.now(),
         )
         return _created(result, serializers.HoldSerializer)
 
 
 class CaptureView(base.ApiView):
-    @extend_schema(
+    allows_tokens = True
+
+    @schema.call(
+        "capture",
+        "Hold",
         request=serializers.CreditsForm,
-        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 409)},
+        answer=serializers.SpendStateSerializer,
+        problems=("not_found", "conflict"),
     )
     def post(self, request: Request, hold_id: UUID) -> Response:
         """Take all or part of a hold; the rest goes back."""
-        form = _checked(serializers.CreditsForm, request.data)
+        form = base.checked(serializers.CreditsForm, request.data)
         hold = base.find_hold(base.access_of(request), hold_id)
         return _state(ledger.capture(hold, credits=form.get("credits"), now=timezone.now()))
 
 
 class ReleaseView(base.ApiView):
-    @extend_schema(
+    allows_tokens = True
+
+    @schema.call(
+        "release",
+        "Hold",
         request=serializers.ReleaseForm,
-        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 409)},
+        answer=serializers.SpendStateSerializer,
+        problems=("not_found", "conflict"),
     )
     def post(self, request: Request, hold_id: UUID) -> Response:
         """Give a hold back."""
-        _checked(serializers.ReleaseForm, request.data)
+        base.checked(serializers.ReleaseForm, request.data)
         hold = base.find_hold(base.access_of(request), hold_id)
         return _state(ledger.release(hold, now=timezone.now()))
 
 
 class RefundView(base.ApiView):
-    @extend_schema(
+    @schema.call(
+        "refund",
+        "Spend",
         request=serializers.CreditsForm,
-        responses={200: serializers.SpendStateSerializer, **schema.problems(400, 404, 422)},
-        parameters=[schema.IDEMPOTENCY_KEY],
+        answer=serializers.SpendStateSerializer,
+        problems=("not_found", "idempotency_conflict"),
+        is_idempotent=True,
     )
     def post(self, request: Request, spend_id: UUID) -> Response:
         """Give back all or part of a spend, to the grants it came from."""
-        form = _checked(serializers.CreditsForm, request.data)
+        form = base.checked(serializers.CreditsForm, request.data)
         result = ledger.refund(
             base.find_spend(base.access_of(request), spend_id),
             credits=form.get("credits"),
@@ -104,17 +130,14 @@ class RefundView(base.ApiView):
 
 
 class BatchView(base.ApiView):
-    @extend_schema(
-        request=schema.BATCH_REQUEST,
-        responses={200: schema.BATCH_RESPONSE, **schema.problems(400, 403)},
-    )
+    @schema.call("spend_batch", "Spend", request=schema.Batch, answer=schema.BATCH_RESPONSE)
     def post(self, request: Request) -> Response:
         """Spend up to 1,000 times, each made or refused on its own, in one transaction."""
         if "Idempotency-Key" in request.headers:
             message = "A batch has none; give each item an idempotency_key of its own."
             raise exceptions.ValidationError({"Idempotency-Key": [message]})
         access = base.access_of(request)
-        items = _batch_items(access, _checked(serializers.BatchForm, request.data)["spends"])
+        items = _batch_items(access, base.checked(serializers.BatchForm, request.data)["spends"])
         made = iter(
             ledger.spend_batch(
                 [item for item in items if isinstance(item, ledger.SpendItem)],
@@ -127,21 +150,60 @@ class BatchView(base.ApiView):
 
 
 class ActionsView(base.ApiView):
-    @extend_schema(responses={200: schema.ACTIONS_RESPONSE, **schema.problems()})
+    allows_tokens = True
+
+    @schema.call("list_actions", "Read", answer=schema.ACTIONS_RESPONSE)
     def get(self, request: Request) -> Response:
-        """The price list."""
+        """The price list; with a browser token, of what it may spend on."""
         actions = Action.objects.filter(is_active=True).select_related("service")
+        access = base.access_of(request)
+        if access.token:
+            actions = actions.filter(code__in=access.codes or ())
         return Response({"actions": serializers.ActionSerializer(actions, many=True).data})
 
 
+class CheckView(base.ApiView):
+    allows_tokens = True
+
+    @schema.call(
+        "check",
+        "Read",
+        query=serializers.CheckQuery,
+        answer=schema.CHECK_RESPONSE,
+        problems=("invalid_request", "spend_limit_reached"),
+    )
+    def get(self, request: Request) -> Response:
+        """Whether a spend would be made now, and what to tell the user if not."""
+        access = base.access_of(request)
+        query = base.checked_query(serializers.CheckQuery, request)
+        organization = base.find_organization(access, query.get("organization"))
+        base.check_action(access, query["action"])
+        try:
+            required = ledger.check(
+                organization,
+                query["action"],
+                quantity=query["quantity"],
+                limit=access.limit,
+                now=timezone.now(),
+            )
+        except ledger.OutOfCredits as error:
+            return Response({"allowed": False, **way_out(error)})
+        return Response({"allowed": True, "required": required})
+
+
 class BalanceView(base.ApiView):
-    @extend_schema(
-        parameters=[serializers.BalanceQuery],
-        responses={200: serializers.BalanceSerializer, **schema.problems(400, 403)},
+    allows_tokens = True
+
+    @schema.call(
+        "get_balance",
+        "Read",
+        query=serializers.BalanceQuery,
+        answer=serializers.BalanceSerializer,
+        problems=("invalid_request",),
     )
     def get(self, request: Request) -> Response:
         """What an organization can spend, where staff let it be seen."""
-        query = _checked(serializers.BalanceQuery, request.query_params)
+        query = base.checked_query(serializers.BalanceQuery, request)
         organization = _visible_organization(request, query)
         now = timezone.now()
         at = query.get("at")
@@ -161,13 +223,18 @@ class BalanceView(base.ApiView):
 
 
 class UsageView(base.ApiView):
-    @extend_schema(
-        parameters=[serializers.UsageQuery],
-        responses={200: serializers.UsageSerializer, **schema.problems(400, 403)},
+    allows_tokens = True
+
+    @schema.call(
+        "get_usage",
+        "Read",
+        query=serializers.UsageQuery,
+        answer=serializers.UsageSerializer,
+        problems=("invalid_request",),
     )
     def get(self, request: Request) -> Response:
         """What an organization spent in a period, this week if none is given."""
-        query = _checked(serializers.UsageQuery, request.query_params)
+        query = base.checked_query(serializers.UsageQuery, request)
         organization = _visible_organization(request, query)
         start, end = _period(query, timezone.now())
         rows = reports.usage(organization, start=start, end=end, by=query["by"])
@@ -180,13 +247,6 @@ class UsageView(base.ApiView):
             "usage": rows,
         }
         return Response(serializers.UsageSerializer(body).data)
-
-
-def _checked(form_class: type[serializers.Form], data: Any) -> dict[str, Any]:
-    form = form_class(data=data)
-    form.is_valid(raise_exception=True)
-    checked: dict[str, Any] = form.validated_data
-    return checked
 
 
 def _order(

@@ -5,6 +5,7 @@ Every verb takes `now` (an aware datetime) and counts in whole credits. A verb t
 """
 
 from credits.ledger.balances import Balance, balance, balance_at
+from credits.ledger.checking import check
 from credits.ledger.clawbacks import claw_back, collect_shortfall
 from credits.ledger.errors import (
     AlreadyLapsed,
@@ -13,6 +14,7 @@ from credits.ledger.errors import (
     LedgerError,
     OrganizationSuspended,
     OutOfCredits,
+    TokenLimitReached,
     TooManyCredits,
     UnknownAction,
 )
@@ -22,11 +24,13 @@ from credits.ledger.spending import (
     Drawn,
     RefundResult,
     SpendItem,
+    SpendLimit,
     SpendResult,
     refund,
     spend,
     spend_batch,
 )
+from credits.ledger.thresholds import change_threshold
 from credits.ledger.weeks import change_bundle, next_refill_at, refill, week_start
 
 __all__ = [
@@ -40,7 +44,9 @@ __all__ = [
     "OutOfCredits",
     "RefundResult",
     "SpendItem",
+    "SpendLimit",
     "SpendResult",
+    "TokenLimitReached",
     "TooManyCredits",
     "UnknownAction",
     "adjust",
@@ -48,6 +54,8 @@ __all__ = [
     "balance_at",
     "capture",
     "change_bundle",
+    "change_threshold",
+    "check",
     "claw_back",
     "collect_shortfall",
     "grant",

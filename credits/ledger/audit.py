@@ -79,6 +79,34 @@ CHECKS = {
             OR coalesce(frozen_credits, 0) <> coalesce(frozen, 0)
             OR (outstanding_credits > 0 AND remaining > 0)
     """,
+    "notices": """
+        SELECT format('organization %s is out of credits since %s and low since %s, its notices '
+            'say %s and %s', w.organization_id, w.out_of_credits_at, w.low_at, n.out_at, n.low_at)
+        FROM credits_wallet w
+        LEFT JOIN (
+            SELECT organization_id,
+                max(occurred_at) FILTER (WHERE kind = 'out_of_credits') AS out_at,
+                max(occurred_at) FILTER (WHERE kind = 'low') AS low_at
+            FROM credits_notice WHERE ended_at IS NULL GROUP BY organization_id
+        ) n USING (organization_id)
+        WHERE (w.out_of_credits_at, w.low_at) IS DISTINCT FROM (n.out_at, n.low_at)
+    """,
+    "shortages": """
+        SELECT format('organization %s is out of credits since %s, and grant %s came since',
+            w.organization_id, w.out_of_credits_at, g.id)
+        FROM credits_wallet w
+        JOIN credits_grant g ON g.organization_id = w.organization_id
+            AND g.starts_at > w.out_of_credits_at
+    """,
+    "refills": """
+        SELECT format('notice %s tells organization %s of %s twice in a row', id, organization_id,
+            kind)
+        FROM (
+            SELECT *, lag(kind) OVER (PARTITION BY organization_id ORDER BY id) AS previous
+            FROM credits_notice WHERE kind <> 'low'
+        ) n
+        WHERE kind = coalesce(previous, 'refilled')
+    """,
 }
 
 

@@ -30,6 +30,10 @@ class OrganizationSuspended(LedgerError):
     """The organization may not spend."""
 
 
+class TokenLimitReached(LedgerError):
+    """The browser token would spend more than its limit."""
+
+
 class UnknownAction(LedgerError):
     """No action on sale has this code."""
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from credits.ledger import database
 from credits.ledger.errors import HoldClosed, TooManyCredits
-from credits.ledger.spending import SpendItem, SpendResult, take
+from credits.ledger.spending import SpendItem, SpendLimit, SpendResult, take
 from credits.models import ApiKey, Organization, Spend
 
 HOLD_MAX_SECONDS = 86_400
@@ -23,6 +23,7 @@ def hold(
     idempotency_key: str | None = None,
     expires_in_seconds: int | None = None,
     api_key: ApiKey | None = None,
+    limit: SpendLimit | None = None,
     now: datetime,
 ) -> SpendResult:
     """Set aside the credits of a spend for `expires_in_seconds` (1 to 86,400; 900 if None).
@@ -39,6 +40,7 @@ def hold(
     return take(
         SpendItem(organization, action, quantity, reference, idempotency_key),
         api_key=api_key,
+        limit=limit,
         hold_seconds=seconds,
         now=now,
     )

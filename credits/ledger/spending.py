@@ -15,6 +15,7 @@ from credits.ledger.errors import (
     LedgerError,
     OrganizationSuspended,
     OutOfCredits,
+    TokenLimitReached,
     TooManyCredits,
     UnknownAction,
 )
@@ -60,6 +61,15 @@ class SpendItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendLimit:
+    """How many credits the spends and holds of one browser token may take together."""
+
+    token_id: UUID
+    credits: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundResult:
     """A refund; `refunded_credits` is the spend's total right after it."""
 
@@ -78,14 +88,17 @@ def spend(
     reference: str = "",
     idempotency_key: str | None = None,
     api_key: ApiKey | None = None,
+    limit: SpendLimit | None = None,
     now: datetime,
 ) -> SpendResult:
     """Spend `quantity` (1 to 1,000,000) uses of an action, in one database round trip.
 
     The action's price in credits is read under the wallet's lock, and grants are drawn in burn-down
-    order. The same `idempotency_key` with the same request returns the first answer.
+    order. The same `idempotency_key` with the same request returns the first answer, which does
+    not count against the `limit`; nor does anything given back raise that again.
 
-    Raises OutOfCredits, IdempotencyConflict, OrganizationSuspended or UnknownAction.
+    Raises OutOfCredits, TokenLimitReached, IdempotencyConflict, OrganizationSuspended or
+    UnknownAction.
 
     >>> ledger.spend(acme, "alt-text.generate", quantity=2, now=now).credits
     2
@@ -93,13 +106,19 @@ def spend(
     return take(
         SpendItem(organization, action, quantity, reference, idempotency_key),
         api_key=api_key,
+        limit=limit,
         hold_seconds=None,
         now=now,
     )
 
 
 def take(
-    item: SpendItem, *, api_key: ApiKey | None, hold_seconds: int | None, now: datetime
+    item: SpendItem,
+    *,
+    api_key: ApiKey | None,
+    limit: SpendLimit | None,
+    hold_seconds: int | None,
+    now: datetime,
 ) -> SpendResult:
     """Spend an item, or set its credits aside for `hold_seconds`; see `spend` and `holds.hold`."""
     row = database.row(
@@ -111,6 +130,9 @@ def take(
         reference=item.reference,
         idempotency_key=item.idempotency_key,
         hold_seconds=hold_seconds,
+        token=limit.token_id if limit else None,
+        token_limit=limit.credits if limit else None,
+        token_expires_at=limit.expires_at if limit else None,
         now=now,
     )
     result = _result(item, row)
@@ -159,6 +181,8 @@ def _result(item: SpendItem, row: dict[str, Any]) -> SpendResult | LedgerError:
                 available=row["balance"],
                 at=row["at"],
             )
+        case "token_limit":
+            return TokenLimitReached()
         case "conflict":
             return IdempotencyConflict()
         case "suspended":

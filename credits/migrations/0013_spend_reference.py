@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("credits", "0008_mail_schedule")]
+    dependencies = [("credits", "0012_browser_tokens")]
 
     operations = [
         migrations.RunSQL(

@@ -12,24 +12,35 @@ from credits.models.ledger import (
     Wallet,
 )
 from credits.models.mail import Email
-from credits.models.organizations import Membership, Organization
+from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
+from credits.models.organizations import MAX_CREDITS, Membership, Organization
+from credits.models.people import Activity, Invitation
+from credits.models.tokens import TokenUse
 from credits.models.users import User
 
 __all__ = [
+    "MAX_CREDITS",
     "MAX_IDEMPOTENCY_KEY_LENGTH",
     "MAX_QUANTITY",
     "MAX_REFERENCE_LENGTH",
     "Action",
+    "Activity",
     "ApiKey",
     "Clawback",
     "Email",
     "Entry",
     "Grant",
+    "Invitation",
     "Membership",
+    "Notice",
+    "NoticeDismissal",
+    "NoticeKind",
+    "NoticeOptOut",
     "Organization",
     "Refund",
     "Service",
     "Spend",
+    "TokenUse",
     "User",
     "Wallet",
     "Wording",

@@ -1,8 +1,15 @@
+from datetime import datetime
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from credits import origins
 from credits.models.catalog import Action, Service
 from credits.models.organizations import Organization
 from credits.models.users import User
+
+MAX_KEY_ORIGINS = 20
 
 
 class ApiKey(models.Model):
@@ -25,6 +32,14 @@ class ApiKey(models.Model):
         blank=True,
         help_text="Only these actions may be spent with the key; none chosen means all.",
     )
+    allowed_origins = ArrayField(
+        models.CharField(max_length=origins.MAX_ORIGIN_LENGTH, validators=[origins.validate]),
+        size=MAX_KEY_ORIGINS,
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Web pages of these origins may use browser tokens made with the key.",
+    )
     prefix = models.CharField(
         max_length=20, editable=False, help_text="The start of the key, to tell keys apart."
     )
@@ -33,6 +48,14 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Kept to within five minutes."
+    )
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="replaced_by",
+        help_text="The key whose settings it took over with a new secret.",
     )
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL
@@ -50,5 +73,17 @@ class ApiKey(models.Model):
             ),
         )
 
+        indexes = (
+            GinIndex(
+                fields=("allowed_origins",),
+                condition=models.Q(revoked_at=None),
+                name="keys_by_allowed_origin",
+            ),
+        )
+
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def works_at(self, now: datetime) -> bool:
+        """Whether it opens the API: it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 MAX_ACTION_CREDITS = 1_000_000
+ACTION_CODE = r"^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+$"
 
 
 class Service(models.Model):
@@ -31,7 +32,7 @@ class Action(models.Model):
         unique=True,
         validators=[
             RegexValidator(
-                r"^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+$",
+                ACTION_CODE,
                 "Write it like alt-text.generate: lower case words, hyphens and a dot.",
             )
         ],

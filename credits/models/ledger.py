@@ -50,6 +50,13 @@ class Wallet(models.Model):
         null=True, help_text="The Monday of the newest weekly bundle written down."
     )
     used_since_refill = models.BooleanField(db_default=False)
+    # When the notices under way began; in no index, so that a spend's update stays in place.
+    out_of_credits_at = models.DateTimeField(
+        null=True, help_text="Since when it is out of credits; new credits end it."
+    )
+    low_at = models.DateTimeField(
+        null=True, help_text="Since when it is below the organization's threshold."
+    )
 
     class Meta:
         indexes = (

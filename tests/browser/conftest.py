@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from shop import Shop
 
 SCREENSHOTS = django_settings.BASE_DIR / "var" / "screenshots"
 DESKTOP = {"width": 1200, "height": 800}
@@ -62,30 +63,44 @@ def open_page(
 ) -> Iterator[Callable[..., Page]]:
     """Opens pages as a new visitor each, `open_page(color_scheme="dark")`.
 
-    Every page is photographed at the end of its test, and an error in a script fails the test.
+    Every page is photographed at the end of its test. An error in a script fails the test, and so
+    does anything that the Content-Security-Policy of a page forbids.
     """
     contexts: list[BrowserContext] = []
-    script_errors: list[object] = []
+    faults: list[object] = []
 
     def open_page(**options: object) -> Page:
         context = browser.new_context(base_url=site, **{"viewport": DESKTOP, **options})
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
-        page = context.new_page()
-        page.on("pageerror", lambda error: script_errors.append(error))
-        return page
+        context.on("weberror", lambda error: faults.append(error.error))
+        context.on("console", lambda message: faults.extend(_violations(message)))
+        return context.new_page()
 
     yield open_page
     for number, page in enumerate((page for context in contexts for page in context.pages), 1):
         photograph(page, f"end-of-{request.node.name}-{number}")
     for context in contexts:
         context.close()
-    assert not script_errors
+    assert not faults
+
+
+def _violations(message: ConsoleMessage) -> list[str]:
+    if "Content Security Policy" not in message.text:
+        return []
+    return [f"{message.location['url']}: {message.text}"]
 
 
 @pytest.fixture
 def page(open_page) -> Page:
     return open_page()
+
+
+@pytest.fixture
+def shop(site: str) -> Iterator[Shop]:
+    """A web shop on an origin of its own."""
+    with Shop(site) as shop:
+        yield shop
 
 
 @pytest.fixture

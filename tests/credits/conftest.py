@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from credits.access import create_key
 from credits.models import Organization, Service, User
+from tests.credits.browsing import SHOP
 from tests.credits.support import Api
 
 
@@ -28,6 +29,12 @@ def api(organization: Organization) -> Api:
 def service_api(db: None) -> Api:
     service = Service.objects.get(name="Background removal")
     return Api(create_key(name="Test", service=service)[1])
+
+
+@pytest.fixture
+def server(organization: Organization) -> Api:
+    """A customer's server, whose key lets pages of its shop use browser tokens."""
+    return Api(create_key(name="Shop", organization=organization, allowed_origins=[SHOP])[1])
 
 
 @pytest.fixture

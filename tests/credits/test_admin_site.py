@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from credits import ledger
+from credits import ledger, people
 from credits.access import create_key
 from credits.models import Membership, Spend
 from tests.topups.sold import dispute, give_back, sell
@@ -25,6 +25,7 @@ def everything(admin, organization):
     Membership.objects.create(organization=organization, user=admin.user)
     admin.user.emailaddress_set.create(email=admin.user.email)
     create_key(name="CMS", organization=organization)
+    people.invite(organization, "nina@acme.test", "member", by=admin.user, now=now)
     spend = ledger.spend(organization, "alt-text.generate", now=now)
     ledger.refund(Spend.objects.get(pk=spend.id), now=now)
     IntervalSchedule.objects.create(every=1, period="hours")

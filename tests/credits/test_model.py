@@ -2,7 +2,6 @@
 
 import uuid
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,129 +20,12 @@ from hypothesis.stateful import (
 
 from credits import ledger
 from credits.ledger import audit
-from credits.models import Clawback, Grant, Organization, Spend, User
+from credits.models import Clawback, Grant, Organization, Spend, User, Wallet
+from tests.credits.ledger_model import NEVER, PRIORITY, Model, ModelGrant, ModelSpend
 from tests.credits.support import MONDAY
 from tests.purchases import paid_purchase
 
 ACTION = "alt-text.generate"
-NEVER = datetime.max.replace(tzinfo=MONDAY.tzinfo)
-PRIORITY = {"weekly": 10, "staff": 20, "top_up": 30}
-
-
-@dataclass
-class ModelGrant:
-    """What is left follows from what is unused and what a clawback wants, whatever came first."""
-
-    kind: str
-    expires_at: datetime
-    number: int
-    unused: int
-    revoke: int = 0
-    freeze: int = 0
-    collected: int = 0
-
-    @property
-    def revoked(self) -> int:
-        return min(max(self.revoke - self.collected, 0), self.unused)
-
-    @property
-    def frozen(self) -> int:
-        to_freeze = self.freeze - max(self.collected - self.revoke, 0)
-        return min(to_freeze, self.unused - self.revoked)
-
-    @property
-    def remaining(self) -> int:
-        return self.unused - self.revoked - self.frozen
-
-    @property
-    def shortfall(self) -> int:
-        return max(self.revoke - self.collected - self.revoked, 0)
-
-    @property
-    def burn_down(self) -> tuple[int, datetime, int]:
-        return PRIORITY[self.kind], self.expires_at, self.number
-
-
-@dataclass
-class ModelSpend:
-    """What each grant gave, in the order it was drawn, and gets back."""
-
-    parts: list[tuple[ModelGrant, int]]
-    hold_expires_at: datetime | None = None
-    status: str = "spent"
-
-
-@dataclass
-class Model:
-    """Wallet arithmetic in the most obvious way; time is always written down at once."""
-
-    now: datetime
-    weekly: int = 50
-    week: datetime | None = None
-    grants: list[ModelGrant] = field(default_factory=list)
-    spends: list[ModelSpend] = field(default_factory=list)
-
-    def move_to(self, now: datetime) -> None:
-        self.now = now
-        for spend in self.spends:
-            if spend.status == "held" and spend.hold_expires_at <= now:
-                self.settle(spend, 0, "expired")
-        for grant in self.grants:
-            self.lapse(grant)
-        week = ledger.week_start(now)
-        if week != self.week:
-            self.week = week
-            self.give("weekly", self.weekly, week + timedelta(days=7))
-
-    def lapse(self, grant: ModelGrant) -> None:
-        if grant.expires_at <= self.now:
-            grant.unused -= grant.remaining
-
-    def give(self, kind: str, credits: int, expires_at: datetime = NEVER) -> ModelGrant:
-        self.grants.append(ModelGrant(kind, expires_at, len(self.grants), credits))
-        return self.grants[-1]
-
-    def available(self) -> int:
-        return sum(grant.remaining for grant in self.grants)
-
-    def draw(self, credits: int) -> list[tuple[ModelGrant, int]]:
-        parts = []
-        for grant in sorted(self.grants, key=lambda grant: grant.burn_down):
-            taken = min(credits, grant.remaining)
-            if taken:
-                grant.unused -= taken
-                credits -= taken
-                parts.append((grant, taken))
-        return parts
-
-    def send_home(self, grant: ModelGrant, credits: int) -> None:
-        grant.unused += credits
-        self.lapse(grant)
-
-    def settle(self, spend: ModelSpend, captured: int, status: str) -> None:
-        kept = []
-        for grant, held in spend.parts:
-            taken = min(captured, held)
-            captured -= taken
-            kept.append((grant, taken))
-            self.send_home(grant, held - taken)
-        spend.parts, spend.status = kept, status
-
-    def refund(self, spend: ModelSpend, credits: int) -> None:
-        parts = []
-        for grant, kept in reversed(spend.parts):
-            given = min(credits, kept)
-            credits -= given
-            parts.insert(0, (grant, kept - given))
-            self.send_home(grant, given)
-        spend.parts = parts
-
-    def claw_back(self, grant: ModelGrant, revoke: int, freeze: int) -> None:
-        if too_many := max(grant.collected - revoke - freeze, 0):
-            grant.collected -= too_many
-            self.give("staff", too_many)
-        grant.revoke, grant.freeze = revoke, freeze
-        self.lapse(grant)
 
 
 def kept(spend: ModelSpend) -> int:
@@ -162,7 +44,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.organization = Organization.objects.create(name="Random", weekly_credits=50)
+        self.organization = Organization.objects.create(
+            name="Random", weekly_credits=50, show_balance=True
+        )
         self.staff, _ = User.objects.get_or_create(email="staff@example.com")
         self.model = Model(MONDAY)
         self.model.move_to(MONDAY)
@@ -180,8 +64,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def wait_for_monday(self) -> None:
         self.model.move_to(ledger.next_refill_at(self.now))
 
-    @rule(target=spends, quantity=quantities, seconds=st.none() | st.sampled_from([1, 900, 86_400]))
-    def spend_or_hold(self, quantity: int, seconds: int | None) -> Any:
+    @rule(
+        target=spends,
+        quantity=st.none() | quantities,
+        seconds=st.none() | st.sampled_from([1, 900, 86_400]),
+    )
+    def spend_or_hold(self, quantity: int | None, seconds: int | None) -> Any:
+        """Of `quantity`, or of all there is."""
+        quantity = quantity or self.model.available() or 1
         key = str(uuid.uuid4())
         enough = quantity <= self.model.available()
         results = []
@@ -192,6 +82,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert (error.required, error.available) == (quantity, self.model.available())
                 assert not enough
         if not enough:
+            self.model.ran_out()
             return multiple()
         parts = self.model.draw(quantity)
         first, replay = results
@@ -203,6 +94,9 @@ class LedgerMachine(RuleBasedStateMachine):
         made = ModelSpend(parts)
         if seconds:
             made = ModelSpend(parts, self.now + timedelta(seconds=seconds), "held")
+        else:
+            self.model.used()
+            self.a_low_balance_is_noted(result.balance)
         self.model.spends.append(made)
         return first.id, made
 
@@ -211,6 +105,17 @@ class LedgerMachine(RuleBasedStateMachine):
         if seconds:
             return ledger.hold(self.organization, ACTION, expires_in_seconds=seconds, **common)
         return ledger.spend(self.organization, ACTION, **common)
+
+    def a_low_balance_is_noted(self, balance: int) -> None:
+        wallet = Wallet.objects.get(organization=self.organization)
+        if balance < (self.organization.low_balance_credits or 0):
+            assert wallet.low_at or wallet.out_of_credits_at
+
+    @rule(threshold=st.none() | quantities)
+    def change_threshold(self, threshold: int | None) -> None:
+        ledger.change_threshold(self.organization, threshold, now=self.now)
+        if self.model.available() >= (threshold or 0):
+            assert Wallet.objects.get(organization=self.organization).low_at is None
 
     @rule(spend=spends, credits=st.none() | quantities)
     def refund(self, spend: tuple[uuid.UUID, ModelSpend], credits: int | None) -> None:
@@ -368,6 +273,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for at, credits in self.bought_at.items():
             assert ledger.balance_at(self.organization, at=at).by_kind["top_up"] == credits
+        list(ledger.release_expired(now=self.now))
+        ledger.change_threshold(self.organization, None, now=self.now)
+        told = self.organization.notices.exclude(kind="low").order_by("id")
+        assert list(told.values_list("kind", flat=True)) == self.model.told
         sequence = list(self.organization.entries.order_by("seq").values_list("seq", flat=True))
         assert sequence == list(range(1, len(sequence) + 1))
 

@@ -4,8 +4,11 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from credits import access
 from credits.models import ApiKey, Membership, Organization, User
+from tests.credits.browsing import page
 from tests.credits.support import Api
 
 
@@ -44,6 +47,20 @@ def test_the_demo_s_facts_are_true(demo, client):
 def test_a_second_seeding_changes_nothing(demo):
     assert demo() == demo()
     assert ApiKey.objects.count() == 2
+
+
+def test_pages_served_here_may_use_the_demo_s_tokens_on_whatever_port(demo, settings):
+    for origin in ("http://127.0.0.1:8000", "http://127.0.0.1:8001"):
+        settings.BASE_URL = origin
+        server = Api(demo()["api_key"])
+        shop = page(server, origin, origins=[origin])
+        assert shop.spend().status_code == 201
+
+
+def test_a_demo_key_that_was_revoked_stays_so(demo):
+    key = ApiKey.objects.get(prefix=demo()["api_key"][: access.SHOWN_LENGTH])
+    access.revoke_key(key, now=timezone.now())
+    assert Api(demo()["api_key"]).spend().status_code == 401
 
 
 @pytest.mark.parametrize("content", ["", "{", "5", "{}", '{"organization": "org_gone"}'])

@@ -75,6 +75,8 @@ def test_usage_by_action_service_and_day_without_what_was_given_back(
     "query",
     [
         {"by": "month"},
+        {"to": ""},
+        {"organization": ""},
         {"from": "yesterday"},
         {"from": "2026-11-24T00:00:00Z", "to": "2026-11-23T00:00:00Z"},
         {"from": "2020-01-01T00:00:00Z"},

@@ -104,8 +104,9 @@ def bought_credits(organization: Organization) -> list[int]:
 
 
 def text(response) -> str:
-    """What a reader sees, on one line."""
-    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()))
+    """What a reader sees, on one line, without the frame that all pages have."""
+    page = response.content.decode().partition("<footer")[0]
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page).split()))
 
 
 def link(page, words: str) -> str:

@@ -25,7 +25,7 @@ def customer(site, worker, make_customer):
 
 def row(customer) -> str:
     """What the list says of the newest purchase, from its price on."""
-    return text(customer.get("/purchases/")).partition("Bought by State ")[2]
+    return text(customer.get("/purchases/")).partition("Bought by State More ")[2]
 
 
 def back_from(purchase: Purchase) -> str:

@@ -11,6 +11,7 @@ from django.db.migrations import RunSQL
 FILES = (
     "weeks.sql",
     "balance.sql",
+    "notices.sql",
     "posting.sql",
     "clawbacks.sql",
     "spending.sql",

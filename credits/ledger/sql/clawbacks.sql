@@ -60,5 +60,7 @@ BEGIN
             v_old.organization_id, p_grant, 'expire', v_revoked + v_frozen - v_old.unused,
             p_now
         );
+    ELSIF v_revoked + v_frozen < v_old.revoked_credits + v_old.frozen_credits THEN
+        PERFORM ledger_note_credits(v_old.organization_id, p_now);
     END IF;
 END $$;

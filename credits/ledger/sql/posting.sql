@@ -55,6 +55,9 @@ BEGIN
         p_organization, v_grant, 'grant', p_amount, p_now,
         p_actor => p_actor, p_reason => p_reason, p_adjustment => p_adjustment
     );
+    PERFORM ledger_note_credits(
+        p_organization, p_now, CASE p_kind WHEN 'weekly' THEN p_starts_at ELSE 'infinity' END
+    );
     RETURN v_grant;
 END $$;
 
@@ -145,6 +148,7 @@ DECLARE
     v_part record;
     v_taken bigint;
     v_left bigint := p_captured;
+    v_organization bigint;
 BEGIN
     FOR v_part IN
         SELECT e.organization_id, e.grant_id, g.expires_at, c.outstanding_credits,
@@ -174,7 +178,11 @@ BEGIN
         v_left := v_left - v_taken;
     END LOOP;
     UPDATE credits_spend SET status = p_status, released_credits = credits - p_captured
-    WHERE id = p_spend;
+    WHERE id = p_spend
+    RETURNING organization_id INTO v_organization;
+    IF p_captured > 0 THEN
+        PERFORM ledger_note_use(v_organization, ledger_available(v_organization, p_now), p_now);
+    END IF;
 END $$;
 
 -- Writes down what time alone has changed since the wallet was last touched: holds past their time

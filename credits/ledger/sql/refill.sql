@@ -1,6 +1,6 @@
 -- Recharges the next organizations after p_after, p_limit at most, that used credits since their
 -- last refill and have no bundle of p_now's week: their lapsed grants expire and the new bundle is
--- written, all as sets. `last` is where to go on from, null at the end; `refilled` says how many
+-- written, all as sets; who was out of credits or low is looked at again. `last` is where to go on from, null at the end; `refilled` says how many
 -- were recharged. Run twice, killed or run side by side, the ledger comes out the same.
 CREATE OR REPLACE FUNCTION ledger_refill(
     p_after bigint, p_limit integer, p_now timestamptz, OUT last bigint, OUT refilled integer
@@ -67,4 +67,10 @@ BEGIN
         bundle_week = v_week, used_since_refill = false
     FROM counted c WHERE w.organization_id = c.organization_id;
     GET DIAGNOSTICS refilled = ROW_COUNT;
+
+    PERFORM ledger_note_credits(w.organization_id, w.last_entry_at, g.starts_at)
+    FROM credits_wallet w
+    JOIN credits_grant g ON g.organization_id = w.organization_id AND g.week = v_week
+    WHERE w.organization_id = ANY (v_ids)
+        AND (w.out_of_credits_at IS NOT NULL OR w.low_at IS NOT NULL);
 END $$;

@@ -1,12 +1,16 @@
 -- One spend, or one hold when p_hold_seconds is given, in one round trip and one commit: lock the
 -- wallet, answer a repeated key, price the action, give the week's bundle if it is missing, take
--- from grants in burn-down order, write the spend and its entries. A refusal writes nothing.
+-- from grants in burn-down order, write the spend and its entries. A refusal writes nothing, but
+-- the first one that credits have run out (see notices.sql).
 --
--- outcome: created, replayed, conflict, suspended, unknown_action or out_of_credits; with the last,
--- `total` is what was needed and `balance` what there was at the moment `at`.
+-- outcome: created, replayed, conflict, suspended, unknown_action, out_of_credits or token_limit;
+-- with out_of_credits, `total` is what was needed and `balance` what there was at the moment `at`.
+-- p_token is the browser token that spends, if one does: p_token_limit credits at most in all.
 CREATE OR REPLACE FUNCTION ledger_spend(
     p_organization bigint, p_api_key bigint, p_action text, p_quantity integer, p_reference text,
     p_idempotency_key text, p_hold_seconds integer, p_now timestamptz,
+    p_token uuid DEFAULT NULL, p_token_limit bigint DEFAULT NULL,
+    p_token_expires_at timestamptz DEFAULT NULL,
     OUT outcome text, OUT spend uuid, OUT price integer, OUT total bigint, OUT drawn jsonb,
     OUT balance bigint, OUT at timestamptz, OUT held_until timestamptz
 )
@@ -17,7 +21,8 @@ DECLARE
     v_first record;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
-    SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at
+    SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at, w.out_of_credits_at,
+        o.weekly_credits, CASE WHEN o.show_balance THEN o.low_balance_credits END AS threshold
     INTO STRICT v_wallet
     FROM credits_wallet w JOIN credits_organization o ON o.id = w.organization_id
     WHERE w.organization_id = p_organization
@@ -69,10 +74,29 @@ BEGIN
     at := v_wallet.now;
     price := v_action.credits;
     total := price::bigint * p_quantity;
+    -- Before the balance: beyond its limit a token must not even learn whether there is enough.
+    IF p_token IS NOT NULL AND p_token_limit < total + (
+        SELECT coalesce(sum(u.credits), 0) FROM credits_tokenuse u WHERE u.id = p_token
+    ) THEN
+        outcome := 'token_limit';
+        RETURN;
+    END IF;
     balance := ledger_available(p_organization, at);
     IF balance < total THEN
         outcome := 'out_of_credits';
+        -- The refusals after it cost nothing more, until a new week may have brought a bundle.
+        IF v_wallet.out_of_credits_at IS NULL OR v_wallet.weekly_credits > 0
+            AND v_wallet.out_of_credits_at < ledger_midnight(ledger_week(at))
+        THEN
+            PERFORM ledger_note_shortage(p_organization, balance, at);
+        END IF;
         RETURN;
+    END IF;
+
+    IF p_token IS NOT NULL THEN
+        INSERT INTO credits_tokenuse AS used (id, organization_id, credits, expires_at)
+        VALUES (p_token, p_organization, total, p_token_expires_at)
+        ON CONFLICT (id) DO UPDATE SET credits = used.credits + excluded.credits;
     END IF;
 
     PERFORM ledger_touch(p_organization, at);
@@ -90,6 +114,9 @@ BEGIN
     )
     RETURNING id INTO spend;
     drawn := ledger_draw(p_organization, v_kind, total, at, spend);
+    IF v_kind = 'spend' AND balance < greatest(v_wallet.threshold, 1) THEN
+        PERFORM ledger_note_use(p_organization, balance, at);
+    END IF;
 END $$;
 
 -- Many spends in one round trip and one commit, each made or refused on its own, in organization

@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
-from credits.access import create_key
+from credits import origins
+from credits.access import create_key, find_access
 from credits.models import Membership, Organization, Service, User
 
 STAFF_EMAIL = "staff@example.com"
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         path = settings.VAR_DIR / "demo.json"
         facts = self._existing(path) or self._seed()
         facts["base_url"] = settings.BASE_URL
+        _allow_our_pages(facts["api_key"])
         _write(path, facts)
         self.stdout.write(f"The demo's sign-ins and keys are in {path}.")
 
@@ -67,6 +70,15 @@ def _person(email: str, password: str, **flags: bool) -> User:
     user.set_password(password)
     user.save()
     return user
+
+
+def _allow_our_pages(secret: str) -> None:
+    """Let pages served here use tokens of a key, also when the port is another than last time."""
+    access = find_access(secret, now=timezone.now())
+    origin = origins.of(settings.BASE_URL)
+    if access and origin not in access.key.allowed_origins:
+        access.key.allowed_origins.append(origin)
+        access.key.save(update_fields=["allowed_origins"])
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-// A button with data-copy="id" copies the text of the element with that id. It is hidden until here.
+// A button with data-copy="id" copies the text of the element with that id, and then says what is
+// in data-copied. It is hidden until here.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = "Copied";
+    button.textContent = button.dataset.copied ?? "Copied";
   });
 }
