@@ -121,9 +121,10 @@ def _welcome(demo: dict[str, Any]) -> str:
         "Payments are pretended, as no Stripe key is set. "
         f"Staff play the bank, refunds and disputes at {base}/sandbox/."
     )
+    playground = f"\n  Playground     {base}/playground/  sign in as the customer, and begin here"
     return f"""
 Credits is running. Ctrl-C stops it, and the data stays.
-
+{playground * settings.PLAYGROUND}
   Top up         {base}/top-up/      {customer["email"]}  {customer["password"]}
   Admin          {base}/admin/       {staff["email"]}  {staff["password"]}
   API guide      {base}/api/docs/

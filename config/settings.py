@@ -163,6 +163,10 @@ INSTALLED_APPS = [
 ]
 if STRIPE_SANDBOX:
     INSTALLED_APPS.append("topups.sandbox")
+# Sample extensions that spend a member's real credits: for trying things out.
+PLAYGROUND = _boolean("PLAYGROUND", not PRODUCTION)
+if PLAYGROUND:
+    INSTALLED_APPS.append("credits.playground")
 
 MIDDLEWARE = [
     "config.observability.RequestIdMiddleware",

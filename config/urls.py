@@ -25,3 +25,5 @@ urlpatterns = [
 ]
 if settings.STRIPE_SANDBOX:
     urlpatterns.append(path("sandbox/", include("topups.sandbox.urls")))
+if settings.PLAYGROUND:
+    urlpatterns.append(path("playground/", include("credits.playground.urls")))

@@ -20,6 +20,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "is_owner": SimpleLazyObject(lambda: _owns_an_organization(request)),
         "credits_notice": SimpleLazyObject(lambda: _credits_notice(request)),
         "sandbox": settings.STRIPE_SANDBOX,
+        "has_playground": settings.PLAYGROUND,
         "signup_open": settings.SIGNUP_OPEN,
         "base_url": settings.BASE_URL,
     }

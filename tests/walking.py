@@ -76,6 +76,8 @@ WALK = (
     Stop("walk-activity", "/activity/"),
     Stop("walk-notices", "/notices/"),
     Stop("walk-unsubscribe-broken-link", "/notices/unsubscribe/x/", "nobody", 404),
+    Stop("walk-playground", "/playground/"),
+    Stop("walk-playground-without-organization", "/playground/", "loner"),
     Stop("walk-change-password", "/accounts/password/change/"),
     Stop("walk-sign-out", "/accounts/logout/"),
     Stop("walk-hidden-overview", "/", "poor"),

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -42,7 +41,6 @@ def home(request: SignedInRequest) -> HttpResponse:
             organization=organization, role=Membership.Role.OWNER
         ).exists(),
         "next_refill": wording.next_refill(organization.weekly_credits, now=now),
-        "playground": getattr(settings, "PLAYGROUND", False),
     }
     if organization.show_balance:
         context |= _balance_and_usage(organization, _period_days(request), now)

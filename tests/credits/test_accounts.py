@@ -56,7 +56,7 @@ def is_signed_in(client: Client) -> bool:
 def test_a_customer_signs_in_with_their_address_however_it_is_typed(client, customer, email):
     response = sign_in(client, email)
     assert response.status_code == 302
-    assert response.url == reverse("top-up")
+    assert response.url == reverse("home")
     assert is_signed_in(client)
 
 
@@ -77,7 +77,7 @@ def test_a_closed_account_cannot_sign_in(client, customer):
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:1"])
 def test_signing_in_never_leads_to_another_site(client, customer, elsewhere):
-    assert sign_in(client, next=elsewhere).url == reverse("top-up")
+    assert sign_in(client, next=elsewhere).url == reverse("home")
 
 
 def test_signing_in_leads_back_to_the_page_asked_for(client, customer):
@@ -178,7 +178,7 @@ def test_sign_up_opens_by_setting_and_wants_the_address_confirmed(client, settin
     assert User.objects.filter(email=EMAIL).exists()
     assert not is_signed_in(client)
     client.post(_link_in(mail.outbox[0].body))
-    assert sign_in(client).url == reverse("top-up")
+    assert sign_in(client).url == reverse("home")
 
 
 def test_a_forgotten_password_is_replaced_through_the_mailed_link_once(client, customer):

@@ -26,7 +26,7 @@ def everything(admin, organization):
     admin.user.emailaddress_set.create(email=admin.user.email)
     create_key(name="CMS", organization=organization)
     people.invite(organization, "nina@acme.test", "member", by=admin.user, now=now)
-    spend = ledger.spend(organization, "alt-text.generate", now=now)
+    spend = ledger.spend(organization, "alt-text.generate", quantity=50, now=now)
     ledger.refund(Spend.objects.get(pk=spend.id), now=now)
     IntervalSchedule.objects.create(every=1, period="hours")
     purchase = sell(organization)
