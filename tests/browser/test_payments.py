@@ -131,6 +131,7 @@ def test_an_abandoned_checkout_is_gone_on_with(page, organization, screenshot):
 
 def test_a_double_click_buys_once(page, organization):
     sign_in(page)
+    page.goto("/top-up/")
     page.get_by_role("button", name="Buy 500 credits").dblclick()
     page.wait_for_url("**/sandbox/**")
     pay(page)
@@ -147,6 +148,7 @@ def test_each_organization_pays_in_its_own_currency(page, organization, screensh
     for plan, amount_minor in zip(Plan.objects.all(), (9_50, 34_00, 140_00), strict=True):
         Price.objects.create(plan=plan, currency="eur", amount_minor=amount_minor)
     sign_in(page)
+    page.goto("/top-up/")
     expect(page.locator("main")).to_contain_text("$36.00")
     page.get_by_role("link", name="Zebra Lane").click()
     expect(page.locator("main")).not_to_contain_text("$")
