@@ -1,17 +1,11 @@
 """A client of the Credits API: this one file, Python 3.10 or newer, the standard library alone.
 
-    from credits_client import Credits, OutOfCredits
-
-    credits = Credits(os.environ["CREDITS_API_KEY"])
-    try:
-        credits.spend("alt-text.generate", reference="image-17")
-    except OutOfCredits as refusal:
-        print(refusal.detail, refusal.top_up_url)
+    Credits(os.environ["CREDITS_API_KEY"]).spend("alt-text.generate", reference="image-17")
 
 What you spend comes back as a `Spend`, what you read as the JSON object the API guide shows. Each
-call that changes something carries an idempotency key, made for it and kept through its
-retries, so an answer that gets lost is asked for again and nothing is spent twice. A client keeps
-no connection and no state: make one and use it from every thread.
+spend, hold and refund carries an idempotency key, made for it and kept through its retries, so an
+answer that gets lost is asked for again and nothing is spent twice. A client keeps no connection
+and no state: make one and use it from every thread.
 """
 
 import copy
@@ -32,18 +26,9 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 __version__ = "1.0.0"
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
-FIRST_WAIT_SECONDS = 0.25
-MAX_WAIT_SECONDS = 10.0
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.25, 10.0
 
 Body = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class NextRefill:
-    """When the next free credits come, and how many."""
-
-    at: datetime
-    credits: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +59,8 @@ class Spend:
 class CreditsError(Exception):
     """A call that was refused or failed; `detail` says why and what to do, in one sentence or two.
 
-    `status` is the HTTP status, 0 without an answer; `code` the problem's code, such as
-    `out_of_credits`; `errors` the wrong fields, each a `field` and a `message`; `request_id` what
-    to tell us when you ask for help.
+    `status` is the HTTP status (0 without an answer), `code` the problem's code, `errors` the wrong
+    fields, each a `field` and a `message`, and `request_id` what to tell us when you ask for help.
     """
 
     def __init__(self, detail: str, status: int, problem: Body) -> None:
@@ -100,13 +84,14 @@ class Unauthorized(CreditsError):
 class OutOfCredits(CreditsError):
     """402: nothing was spent. Show `detail` and a link to `top_up_url`.
 
-    `required` credits were needed; `next_refill` is None where no free credits come.
+    `required` credits were needed; `next_refill` has `at` and `credits`, and is None where no free
+    credits come.
     """
 
     def __init__(self, detail: str, status: int, problem: Body) -> None:
         super().__init__(detail, status, problem)
         self.required: int = problem.get("required", 0)
-        self.next_refill = _next_refill(problem.get("next_refill"))
+        self.next_refill: Body | None = problem.get("next_refill")
         self.top_up_url: str = problem.get("top_up_url", "")
 
 
@@ -156,9 +141,6 @@ class Credits:
     A service's key names the `organization` (`org_…`) it spends for; see `for_organization`.
     `timeout_seconds` is the longest wait for one answer, and `max_retries` how often a call is
     repeated when no answer comes, or one that says to try again (429 and 5xx).
-
-    >>> Credits("ck_org_…").spend("alt-text.generate", quantity=2).credits
-    2
     """
 
     def __init__(
@@ -209,8 +191,8 @@ class Credits:
         idempotency_key: str | None = None,
     ) -> "Hold":
         """Set credits aside for work whose cost or success is not known yet (1 to 86,400 s)."""
-        order = self._order(action, quantity, reference)
-        body = {**order, **_given(expires_in_seconds=expires_in_seconds)}
+        body = self._order(action, quantity, reference)
+        body.update(_given(expires_in_seconds=expires_in_seconds))
         return Hold(self, _spend(self._post("holds", body, key=idempotency_key or _new_key())))
 
     def capture(self, hold_id: str, *, credits: int | None = None) -> Spend:
@@ -231,8 +213,8 @@ class Credits:
     def spend_batch(self, spends: Iterable[Body]) -> list[Spend | CreditsError]:
         """Spend up to 1,000 times in one request, each made or refused on its own.
 
-        Each of `spends` has the fields of a spend, and an `idempotency_key` if you want to repeat
-        it yourself. The list has, in their order, what `spend` would return or raise.
+        Each of `spends` has the fields of a spend, and if you like an `idempotency_key`. The list
+        has, in their order, what `spend` would return or raise.
         """
         items = [{**self._own, "idempotency_key": _new_key(), **spend} for spend in spends]
         results = self._post("spends/batch", {"spends": items})["results"]
@@ -259,10 +241,7 @@ class Credits:
     def create_token(
         self, actions: Iterable[str], *, origins: Iterable[str], spend_limit: int, **more: Any
     ) -> Body:
-        """A `token` for your web page: for these actions, origins and this many credits at most.
-
-        `expires_in_seconds`, 1 to 900, can be given too.
-        """
+        """A `token` for your web page; `expires_in_seconds`, 1 to 900, can be given too."""
         lists = {"actions": list(actions), "origins": list(origins)}
         return self._post("tokens", {**lists, "spend_limit": spend_limit, **more, **self._own})
 
@@ -271,17 +250,17 @@ class Credits:
 
     def _get(self, path: str, **query: object) -> Body:
         given = {name: _as_text(value) for name, value in _given(**query).items()}
-        return self._send(Request(f"{self._api_url}/{path}?{urlencode(given)}"))  # noqa: S310
+        url = f"{self._api_url}/{path}?{urlencode(given)}"
+        return self._send(Request(url, headers=self._headers))  # noqa: S310
 
     def _post(self, path: str, body: Body, *, key: str | None = None) -> Body:
-        headers = {"Content-Type": "application/json"}
+        headers = {**self._headers, "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
         url = f"{self._api_url}/{quote(path)}"
         return self._send(Request(url, json.dumps(body).encode(), headers))  # noqa: S310
 
     def _send(self, request: Request) -> Body:
-        request.headers.update(self._headers)
         for attempt in range(self.max_retries):
             try:
                 return self._answer(request)
@@ -342,8 +321,7 @@ class Hold:
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """An address that moved is an error: following it would send the key to somebody else."""
-
+    # An address that moved is an error: following it would send the key to somebody else.
     def redirect_request(self, *args: object) -> None:
         return None
 
@@ -366,18 +344,20 @@ def _json(content: bytes) -> Body | None:
 
 
 def _refusal(answer: HTTPError) -> CreditsError:
-    problem = _json(answer.read()) or {}
+    problem: Body = {}
+    with suppress(OSError, HTTPException):
+        problem = _json(answer.read()) or {}
     detail = str(problem.get("detail") or f"The server answered {answer.code} {answer.reason}.")
     error = _error(answer.code, detail, problem)
     error.request_id = answer.headers.get("X-Request-ID", "")
     with suppress(ValueError):
-        error.retry_after_seconds = float(answer.headers.get("Retry-After", ""))
+        error.retry_after_seconds = max(0.0, float(answer.headers.get("Retry-After", "")))
     return error
 
 
 def _error(status: int, detail: str, problem: Body) -> CreditsError:
-    other = ServerError if status >= 500 else CreditsError
-    return ERRORS.get(status, other)(detail, status, problem)
+    unlisted = ServerError if status >= 500 else CreditsError
+    return ERRORS.get(status, unlisted)(detail, status, problem)
 
 
 def _wait_seconds(error: CreditsError, attempt: int) -> float | None:
@@ -405,25 +385,16 @@ def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _moment(text: str) -> datetime:
-    # Python 3.10 does not know the Z.
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _next_refill(refill: Body | None) -> NextRefill | None:
-    return NextRefill(_moment(refill["at"]), refill["credits"]) if refill else None
-
-
 def _spend(body: Body) -> Spend:
     # What is new in the API since this file was written is left out.
     found = {field.name: body[field.name] for field in fields(Spend) if field.name in body}
     for name in found.keys() & {"created_at", "expires_at"}:
-        found[name] = _moment(found[name])
+        # Python 3.10 does not know the Z.
+        found[name] = datetime.fromisoformat(found[name].replace("Z", "+00:00"))
     return Spend(**found)
 
 
 def _batch_result(result: Body) -> Spend | CreditsError:
     if "spend" in result:
         return _spend({**result["spend"], "replayed": result["replayed"]})
-    problem = result["problem"]
-    return _error(result["status"], problem["detail"], problem)
+    return _error(result["status"], result["problem"]["detail"], result["problem"])

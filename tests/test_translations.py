@@ -25,7 +25,7 @@ AVATAR = re.compile(r'<span class="avatar".*?</span>')
 ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "data-label", "data-title", "data-yours")
 UNREAD = ("script", "style", "code")
 # These speak to whoever develops, in English.
-ENGLISH = ("/sandbox/", "/problems/")
+ENGLISH = ("/sandbox/", "/problems/", "/docs/api/", "/docs/javascript/", "/docs/python/")
 # Pages that are only shown when something is wrong.
 RARE = (
     "400.html",

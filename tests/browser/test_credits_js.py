@@ -305,6 +305,8 @@ def test_a_page_that_gets_no_token_says_so(page):
     page.evaluate("credits = new Credits({ token: () => { throw new Error('signed out'); } })")
     refused = attempt(page)
     assert (refused["kind"], refused["code"]) == ("Unauthorized", "no_token")
+    page.evaluate("credits = new Credits({ token: () => null })")
+    assert attempt(page)["kind"] == "Unauthorized"
 
 
 def test_many_spends_at_once_share_one_token(page, shop):
@@ -320,6 +322,8 @@ def test_a_call_ends_with_its_signal(page, shop):
     start(page, f"credits.spend('{ACTION}', {{ signal: stop.signal }})")
     page.evaluate("stop.abort()")
     assert outcome(page)["kind"] == "AbortError"
+    start(page, f"credits.spend('{ACTION}', {{ signal: AbortSignal.abort('enough') }})")
+    assert page.evaluate("outcome.then(({ message }) => message)") is None
     assert not spends(shop)
 
 

@@ -50,6 +50,7 @@ def moment(page: Page):
 def test_moments_are_told_where_the_reader_is(open_page, customer, zone, told):
     page = open_page(timezone_id=zone)
     sign_in(page)
+    page.goto("/top-up/")
     refill = ledger.next_refill_at(timezone.now()).astimezone(ZoneInfo(zone))
     moment(page).to_have_text(f"{refill:%A %H:%M} your time")
     moment(page).to_have_attribute("title", f"{refill.astimezone(UTC):%b %-d, %Y, %H:%M} UTC")

@@ -173,7 +173,8 @@ def test_what_is_left_is_told_only_where_the_balance_is_shown(
     with pytest.raises(ledger.OutOfCredits):
         spend(organization, 22)
     tasks.send_notices()
-    assert "21 credits were left when an extension asked for more." in mailoutbox[-1].body
+    assert mailoutbox[-1].subject == "Acme has too few credits"
+    assert "more than the 21 credits that were left" in mailoutbox[-1].body
 
 
 def test_a_balance_hidden_before_the_email_is_not_told(watched, owner):
@@ -351,6 +352,7 @@ def test_the_last_notices_are_listed_and_tell_no_hidden_balance(owner_client, wa
         spend(watched, 18)
     top_up(watched)
     text = owner_client.get("/notices/").text
+    assert "Too few credits" in text
     assert text.count(">17 credits left") == 2
     assert "517 credits left" in text
     assert "Low balance" in text
@@ -392,6 +394,20 @@ def test_running_out_is_on_every_page_until_new_credits_come(member_client, orga
     text = member_client.get(PAGE).text
     assert "Acme is out of credits" not in text
     assert "Acme has credits again" in text
+
+
+def test_what_was_left_of_too_few_is_on_the_pages_only_where_it_is_shown(
+    member_client, organization
+):
+    with pytest.raises(ledger.OutOfCredits):
+        spend(organization, 51)
+    text = member_client.get(PAGE).text
+    assert "Acme is out of credits" in text
+    assert "50 credits" not in text
+    Organization.objects.update(show_balance=True)
+    text = member_client.get(PAGE).text
+    assert "Acme has too few credits" in text
+    assert "more than the 50 credits that were left" in text
 
 
 def test_what_staff_wrote_is_quoted_on_the_pages(member_client, organization):

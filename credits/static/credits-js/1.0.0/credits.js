@@ -124,8 +124,8 @@ class TokenSource {
     this.#token = this.#staleAt = undefined;
     try {
       const given = await this.#give();
-      this.#staleAt = Date.parse(given.expires_at) - TOKEN_MARGIN_MS;
-      return (this.#token = given.token ?? given);
+      this.#staleAt = Date.parse(given?.expires_at) - TOKEN_MARGIN_MS;
+      return (this.#token = given?.token ?? given);
     } catch (cause) {
       this.#asked = null;
       // What fetch throws without a network.
@@ -207,9 +207,10 @@ export class Credits extends EventTarget {
       try {
         return await this.#attempt(path, request, deadline);
       } catch (error) {
+        if (request.signal?.aborted) throw error;
         const isRenewing = mayRenew && error.status === 401;
         const wait = isRenewing ? 0 : pauseAfter(error, attempt);
-        if (request.signal?.aborted || Date.now() + wait >= deadline) throw error;
+        if (Date.now() + wait >= deadline) throw error;
         mayRenew &&= !isRenewing;
         await before(request.signal, pause(wait));
       }
@@ -225,10 +226,10 @@ export class Credits extends EventTarget {
       token = await before(signal, this.#tokens.get());
       return await this.#send(path, { ...request, token, signal });
     } catch (error) {
+      if (request.signal?.aborted) throw error;
       const isSpent = error.status === 401 || error instanceof SpendLimitReached;
       if (isSpent || !token) this.#tokens.drop(token);
-      if (error instanceof CreditsError || request.signal?.aborted) throw error;
-      throw new Unreachable(error);
+      throw error instanceof CreditsError ? error : new Unreachable(error);
     } finally {
       clearTimeout(timer);
     }
