@@ -62,6 +62,7 @@ WALK = (
     Stop("walk-nothing-bought", "/purchases/", "loner"),
     Stop("walk-overview", "/"),
     Stop("walk-spends", "/spends/"),
+    Stop("walk-which-days", "/usage.csv", status=400),
     Stop("walk-top-up", "/top-up/"),
     Stop("walk-paid", "/top-up/return/?session_id={paid}"),
     Stop("walk-refunded", "/top-up/return/?session_id={refunded}"),
