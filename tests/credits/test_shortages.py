@@ -218,6 +218,8 @@ def test_what_has_run_out_is_not_low_as_well(watched):
 def test_a_balance_that_is_hidden_is_never_low(watched):
     Organization.objects.update(show_balance=False)
     spend(watched, 45)
+    hold = ledger.hold(watched, ACTION, quantity=2, now=NOON)
+    ledger.capture(Spend.objects.get(pk=hold.id), now=NOON)
     assert kinds(watched) == []
 
 
