@@ -169,6 +169,7 @@ if PLAYGROUND:
 
 MIDDLEWARE = [
     "config.observability.RequestIdMiddleware",
+    "config.csp.PolicyMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -179,7 +180,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.csp.PolicyMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 

@@ -69,22 +69,18 @@ def change_key(
     name: str,
     allowed_actions: Collection[Action],
     allowed_origins: Iterable[str],
-    expires_at: datetime | None,
     by: User | None,
     now: datetime,
 ) -> None:
-    """Give a key another name, other actions (none for all), origins or end; its secret stays.
+    """Give a key another name, other actions (none for all) or origins; its secret stays.
 
     Raises ValidationError where an origin is none.
     """
     old = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
-    key.name, key.expires_at = name, expires_at
-    key.allowed_origins = _normal_origins(allowed_origins)
-    key.save(update_fields=("name", "expires_at", "allowed_origins"))
+    key.name, key.allowed_origins = name, _normal_origins(allowed_origins)
+    key.save(update_fields=("name", "allowed_origins"))
     if name != old.name:
         _record(key, Kind.KEY_RENAMED, by, now, before=old.name)
-    if expires_at != old.expires_at:
-        _record_expiry(key, by, now)
     if set(allowed_actions) != set(key.allowed_actions.all()):
         key.allowed_actions.set(allowed_actions)
         _record_actions(key, by, now)
@@ -96,10 +92,15 @@ def _normal_origins(allowed_origins: Iterable[str]) -> list[str]:
     return sorted({origins.normalize(origin) for origin in allowed_origins})
 
 
-def _record_expiry(key: ApiKey, by: User | None, now: datetime) -> None:
-    if key.expires_at:
-        expires_at = key.expires_at.isoformat()
-        _record(key, Kind.KEY_EXPIRY_SET, by, now, expires_at=expires_at)
+@transaction.atomic
+def change_expiry(
+    key: ApiKey, expires_at: datetime | None, *, by: User | None, now: datetime
+) -> None:
+    """Let a key work until another moment, or without an end (None)."""
+    key.expires_at = expires_at
+    key.save(update_fields=("expires_at",))
+    if expires_at:
+        _record(key, Kind.KEY_EXPIRY_SET, by, now, expires_at=expires_at.isoformat())
     else:
         _record(key, Kind.KEY_EXPIRY_REMOVED, by, now)
 

@@ -3,6 +3,7 @@
 The ledger finds the moments (`credits/ledger/sql/notices.sql`); here they are told, once each.
 """
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,8 @@ from credits.models import (
     User,
 )
 
+logger = logging.getLogger(__name__)
+
 NOTICES_AT_ONCE = 100
 # How long the pages say that there are credits again.
 REFILL_SHOWN_FOR = timedelta(days=7)
@@ -37,16 +40,20 @@ _TEMPLATES = {
 _SIGNER = signing.Signer(salt="credits.notices.unsubscribe", sep=".")
 
 
-def send_due(*, now: datetime) -> int:
-    """Write the emails of notices nobody has told yet; how many notices there were.
+def send_due(*, now: datetime, after: int = 0) -> int | None:
+    """Write the emails of notices nobody has told yet, each in a transaction of its own.
 
-    `NOTICES_AT_ONCE` at most, each in a transaction of its own.
+    Looks at `NOTICES_AT_ONCE` at most whose id is above `after`, and returns the last one's id to
+    go on from; None when there was none. One that fails is logged and keeps none from being told.
     """
-    untold = Notice.objects.filter(told_at=None).order_by("id").values_list("pk", flat=True)
-    due = list(untold[:NOTICES_AT_ONCE])
+    untold = Notice.objects.filter(told_at=None, pk__gt=after).order_by("id")
+    due = list(untold.values_list("pk", flat=True)[:NOTICES_AT_ONCE])
     for notice_id in due:
-        _send(notice_id, now)
-    return len(due)
+        try:
+            _send(notice_id, now)
+        except Exception:
+            logger.exception("Notice %s was not told", notice_id)
+    return due[-1] if due else None
 
 
 def _send(notice_id: int, now: datetime) -> None:

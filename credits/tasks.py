@@ -42,8 +42,9 @@ def send_mail() -> None:
 @shared_task
 def send_notices() -> None:
     """Tell members that credits ran out, ran low or came again."""
-    while notices.send_due(now=timezone.now()):
-        pass
+    last: int | None = 0
+    while last is not None:
+        last = notices.send_due(now=timezone.now(), after=last)
     send_mail()
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from redis.exceptions import RedisError
 
 from credits import ledger
 from credits.models import Organization, User
@@ -149,11 +150,17 @@ def state(request: SignedInRequest, purchase_id: UUID) -> HttpResponse:
     """What the page that waits for a purchase shows of it now, without the frame around it."""
     purchase = get_object_or_404(_purchases(request.user), pk=purchase_id)
     # A bank takes days and is waited for without asking: its answer is told to us.
-    is_asked = purchase.status == Purchase.Status.PENDING and cache.add(
-        f"purchase-checked-{purchase.pk}", True, CHECK_EVERY_SECONDS
-    )
+    is_asked = purchase.status == Purchase.Status.PENDING and _is_due(purchase)
     purchase = _checked(purchase) if is_asked else purchase
     return _outcome(request, purchase, "topups/_outcome.html")
+
+
+def _is_due(purchase: Purchase) -> bool:
+    """Whether Stripe was not asked just now; without the cache nobody can say, and we don't ask."""
+    try:
+        return cache.add(f"purchase-checked-{purchase.pk}", True, CHECK_EVERY_SECONDS)
+    except RedisError:
+        return False
 
 
 def _checked(purchase: Purchase) -> Purchase:

@@ -17,7 +17,7 @@ from credits.fields import OriginsField
 from credits.models import ApiKey
 
 OWNER = ("organization", "service")
-CHANGEABLE = ("name", "allowed_actions", "allowed_origins", "expires_at")
+CHANGEABLE = ("name", "allowed_actions", "allowed_origins")
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
@@ -55,7 +55,7 @@ class ApiKeyAdmin(ModelAdmin):
     list_select_related = ("organization", "service")
     search_fields = ("name", "prefix", "organization__name", "organization__public_id__exact")
     search_help_text = "Name, start of the key, organization or its public id"
-    fields = ("name", *OWNER, *CHANGEABLE[1:])
+    fields = ("name", *OWNER, *CHANGEABLE[1:], "expires_at")
     autocomplete_fields = ("organization", "service", "allowed_actions")
     told = ("prefix", "replaces", "revoked_at", "last_used_at", "created_by", "created_at")
     actions_detail = ("revoke",)
@@ -92,8 +92,12 @@ class ApiKeyAdmin(ModelAdmin):
         self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
     ) -> None:
         if change:
+            key = ApiKey.objects.get(pk=obj.pk)
             asked = {name: form.cleaned_data[name] for name in CHANGEABLE}
-            access.change_key(ApiKey.objects.get(pk=obj.pk), **asked, **_by(request))
+            access.change_key(key, **asked, **_by(request))
+            # Left alone unless it was changed: the key may have been rotated since the form opened.
+            if "expires_at" in form.changed_data:
+                access.change_expiry(key, form.cleaned_data["expires_at"], **_by(request))
             return
         asked = {**form.cleaned_data, "created_by": request.user}
         key, secret = access.create_key(**asked)

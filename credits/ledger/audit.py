@@ -102,10 +102,12 @@ CHECKS = {
         SELECT format('notice %s tells organization %s of %s twice in a row', id, organization_id,
             kind)
         FROM (
-            SELECT *, lag(kind) OVER (PARTITION BY organization_id ORDER BY id) AS previous
+            SELECT *, lag(kind) OVER told AS previous, lag(available_credits) OVER told AS left_then
             FROM credits_notice WHERE kind <> 'low'
+            WINDOW told AS (PARTITION BY organization_id ORDER BY id)
         ) n
         WHERE kind = coalesce(previous, 'refilled')
+            AND NOT (kind = 'out_of_credits' AND left_then > 0 AND available_credits = 0)
     """,
 }
 

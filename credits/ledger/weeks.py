@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from django.db import transaction
 
 from credits.ledger import database
-from credits.models import Organization
+from credits.models import Organization, Wallet
 
 REFILL_CHUNK = 5_000
 
@@ -38,6 +38,10 @@ def change_bundle(organization: Organization, weekly_credits: int, *, now: datet
         database.open_wallet(organization.pk, now)
         organization.weekly_credits = weekly_credits
         organization.save(update_fields=["weekly_credits"])
+        # Who is out of credits waits for the next bundle, though nothing can be used meanwhile.
+        Wallet.objects.filter(organization=organization, out_of_credits_at__isnull=False).update(
+            used_since_refill=True
+        )
 
 
 def refill(*, now: datetime, chunk: int = REFILL_CHUNK) -> Iterator[int]:

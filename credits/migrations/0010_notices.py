@@ -24,6 +24,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # In a spend's order: spends go on while this waits, and neither waits for the other for ever.
+        migrations.RunSQL(
+            "LOCK TABLE credits_wallet, credits_organization IN ACCESS EXCLUSIVE MODE",
+            migrations.RunSQL.noop,
+        ),
         migrations.CreateModel(
             name="Notice",
             fields=[
@@ -265,6 +270,13 @@ class Migration(migrations.Migration):
                 fields=("user", "organization", "kind"),
                 name="one_opt_out_per_user_organization_and_kind",
             ),
+        ),
+        # `spending.sql` is of a later day: its new parameters would make a second function beside
+        # this one, and a call could mean either.
+        migrations.RunSQL(
+            "DROP FUNCTION IF EXISTS ledger_spend("
+            "bigint, bigint, text, integer, text, text, integer, timestamptz)",
+            migrations.RunSQL.noop,
         ),
         sql.install("notices.sql", "posting.sql", "clawbacks.sql", "refill.sql", "spending.sql"),
         migrations.RunPython(permit, migrations.RunPython.noop),

@@ -85,12 +85,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("credits__gte", 0)), name="token_use_not_negative"
             ),
         ),
-        # Its new parameters would otherwise make a second function beside it.
-        migrations.RunSQL(
-            "DROP FUNCTION IF EXISTS ledger_spend("
-            "bigint, bigint, text, integer, text, text, integer, timestamptz)",
-            migrations.RunSQL.noop,
-        ),
         sql.install("spending.sql"),
         migrations.RunPython(add_schedule, migrations.RunPython.noop),
         migrations.RunPython(permit, migrations.RunPython.noop),

@@ -76,7 +76,6 @@ def change_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
         name=form.cleaned_data["name"],
         allowed_actions=form.cleaned_data["allowed_actions"],
         allowed_origins=form.cleaned_data["allowed_origins"],
-        expires_at=key.expires_at,
         by=request.user,
         now=timezone.now(),
     )
@@ -110,7 +109,7 @@ def rotate_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
 def revoke_key(request: SignedInRequest, key_id: int) -> HttpResponseBase:
     """Ask, then revoke a key; a revoked key stays revoked."""
     key = _key_or_404(request.user, key_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "credits/revoke_key.html", {"key": key})
     access.revoke_key(key, by=request.user, now=timezone.now())
     text = _("“%(name)s” is revoked. Requests with it are refused from now on.")

@@ -63,6 +63,7 @@ class Model:
     grants: list[ModelGrant] = field(default_factory=list)
     spends: list[ModelSpend] = field(default_factory=list)
     is_out: bool = False
+    left_when_told: int = 0
     told: list[str] = field(default_factory=list)
 
     def move_to(self, now: datetime) -> None:
@@ -87,9 +88,10 @@ class Model:
             self.credits_came()
         return self.grants[-1]
 
-    def ran_out(self) -> None:
-        if not self.is_out:
+    def ran_out(self, *, is_end: bool = False) -> None:
+        if not self.is_out or (self.left_when_told and is_end):
             self.is_out = True
+            self.left_when_told = self.available()
             self.told.append("out_of_credits")
 
     def credits_came(self) -> None:
@@ -99,7 +101,7 @@ class Model:
 
     def used(self) -> None:
         if not self.available():
-            self.ran_out()
+            self.ran_out(is_end=True)
 
     def available(self) -> int:
         return sum(grant.remaining for grant in self.grants)

@@ -38,6 +38,14 @@ BEGIN
     WHERE w.organization_id = p_organization AND o.weekly_credits > 0
         AND (w.bundle_week IS NULL OR w.bundle_week < v_week);
 
+    -- Whoever heard of it when some were left hears once more when none are.
+    UPDATE credits_notice SET ended_at = p_now
+    WHERE organization_id = p_organization AND kind = 'out_of_credits' AND ended_at IS NULL
+        AND available_credits > 0 AND p_left = 0;
+    IF FOUND THEN
+        UPDATE credits_wallet SET out_of_credits_at = NULL WHERE organization_id = p_organization;
+    END IF;
+
     UPDATE credits_wallet SET out_of_credits_at = p_now
     WHERE organization_id = p_organization AND out_of_credits_at IS NULL;
     IF FOUND THEN

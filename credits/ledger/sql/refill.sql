@@ -1,7 +1,8 @@
 -- Recharges the next organizations after p_after, p_limit at most, that used credits since their
 -- last refill and have no bundle of p_now's week: their lapsed grants expire and the new bundle is
--- written, all as sets; who was out of credits or low is looked at again. `last` is where to go on from, null at the end; `refilled` says how many
--- were recharged. Run twice, killed or run side by side, the ledger comes out the same.
+-- written, all as sets; who was out of credits or low is looked at again. `last` is where to go on
+-- from, null at the end; `refilled` says how many were recharged. Run twice, killed or run side by
+-- side, the ledger comes out the same.
 CREATE OR REPLACE FUNCTION ledger_refill(
     p_after bigint, p_limit integer, p_now timestamptz, OUT last bigint, OUT refilled integer
 )

@@ -22,7 +22,8 @@ DECLARE
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
     SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at, w.out_of_credits_at,
-        o.weekly_credits, CASE WHEN o.show_balance THEN o.low_balance_credits END AS threshold
+        o.weekly_credits,
+        CASE WHEN o.show_balance AND w.low_at IS NULL THEN o.low_balance_credits END AS threshold
     INTO STRICT v_wallet
     FROM credits_wallet w JOIN credits_organization o ON o.id = w.organization_id
     WHERE w.organization_id = p_organization
