@@ -159,7 +159,7 @@ class Credits:
         self._api_url = f"{base_url.rstrip('/')}/api/v1"
         self._own = _given(organization=organization)
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": f"Bearer {api_key.strip()}",
             "User-Agent": f"credits-python/{__version__}",
         }
 

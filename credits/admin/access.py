@@ -38,7 +38,12 @@ class ApiKeyForm(ModelForm):  # type: ignore[type-arg]
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
-        if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
+        if "expires_at" not in self.changed_data:
+            return expires_at
+        if hasattr(self.instance, "replaced_by"):
+            # It may have been rotated since this form was opened.
+            raise ValidationError("This key was rotated, and its end stays as it is.")
+        if expires_at and expires_at <= timezone.now():
             raise ValidationError("This moment has passed; to stop a key now, revoke it.")
         return expires_at
 
@@ -95,7 +100,6 @@ class ApiKeyAdmin(ModelAdmin):
             key = ApiKey.objects.get(pk=obj.pk)
             asked = {name: form.cleaned_data[name] for name in CHANGEABLE}
             access.change_key(key, **asked, **_by(request))
-            # Left alone unless it was changed: the key may have been rotated since the form opened.
             if "expires_at" in form.changed_data:
                 access.change_expiry(key, form.cleaned_data["expires_at"], **_by(request))
             return

@@ -251,10 +251,17 @@ def _describe_out_of_credits(error: ledger.OutOfCredits) -> dict[str, Any]:
 
 def way_out(error: ledger.OutOfCredits) -> dict[str, Any]:
     """What to tell the user who is out of credits: the sentence, the next refill, the link."""
+    organization = error.organization
+    are_some_left = organization.show_balance and error.available > 0
+    detail = wording.out_of_credits(
+        organization.weekly_credits,
+        now=error.at,
+        too_few=(error.required, error.available) if are_some_left else None,
+    )
     return {
-        "detail": wording.out_of_credits(error.organization.weekly_credits, now=error.at),
+        "detail": detail,
         "required": error.required,
-        "next_refill": next_refill(error.organization, error.at),
+        "next_refill": next_refill(organization, error.at),
         "top_up_url": f"{settings.BASE_URL}/top-up/",
     }
 

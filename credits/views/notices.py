@@ -117,7 +117,7 @@ def dismiss(request: SignedInRequest, notice_id: int) -> HttpResponseBase:
     notice = get_object_or_404(Notice, pk=notice_id, organization__in=organizations)
     told.dismiss(notice, request.user, now=timezone.now())
     back = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(
+    is_ours = back.startswith("/") and url_has_allowed_host_and_scheme(
         back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return HttpResponseRedirect(back if is_ours else reverse("home"))

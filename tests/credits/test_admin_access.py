@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
-from credits.access import create_key, revoke_key
+from credits.access import create_key, revoke_key, rotate_key
 from credits.models import Action, ApiKey, Membership, Organization, Service, User
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +68,14 @@ def test_changing_a_key_keeps_its_secret_owner_and_revocation(admin, organizatio
     assert (changed.name, changed.organization) == ("Shop", organization)
     assert changed.secret_sha256 == key.secret_sha256
     assert changed.revoked_at is not None
+    assert not works(secret)
+
+
+def test_a_form_that_was_open_while_a_key_was_rotated_does_not_revive_it(admin, organization):
+    key, secret = create_key(name="CMS", organization=organization)
+    rotate_key(key, grace=timedelta(0), by=None, now=timezone.now())
+    response = admin.post(f"{KEY}{key.pk}/change/", {"name": "Shop", **NO_EXPIRY})
+    assert "This key was rotated" in response.text
     assert not works(secret)
 
 

@@ -71,7 +71,7 @@ def test_removing_asks_first_and_then_closes_the_door(client, organization):
     assert "Remove nina@acme.test?" in client.get(url).text
     assert "nina" in roles(organization)
     assert "nina@acme.test is removed" in client.post(url, follow=True).text
-    assert "don’t belong to an organization yet" in signed_in(nina).get("/members/").text
+    assert "don’t belong to an organization" in signed_in(nina).get("/members/").text
     assert signed_in(nina).get("/keys/").status_code == 403
     assert client.post(url).status_code == 404
 
@@ -163,7 +163,7 @@ def test_an_owner_here_is_not_one_where_they_are_a_member(client, organization, 
 
 def test_pages_of_people_are_for_those_who_sign_in(organization, dana):
     stranger = signed_in(User.objects.create_user("stranger@example.com"))
-    assert "don’t belong to an organization yet" in stranger.get("/members/").text
+    assert "don’t belong to an organization" in stranger.get("/members/").text
     for url in ("/members/", "/activity/", f"/members/{membership(organization, dana).pk}/remove/"):
         assert Client().get(url).url == f"/accounts/login/?next={url}"
 

@@ -1,6 +1,7 @@
 """What members are told when credits run out, run low and come again: emails and pages."""
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 
 from credits import ledger, mail, notices, tasks
+from credits.ledger import audit
 from credits.models import (
     Email,
     Grant,
@@ -226,6 +228,53 @@ def test_who_unsubscribed_of_a_kind_gets_the_others(organization, owner, member)
     assert ("member@example.com", "refilled") in told()
 
 
+def test_who_was_refused_too_much_is_told_of_running_low_and_out_as_well(watched, owner):
+    with suppress(ledger.OutOfCredits):
+        spend(watched, 51)
+    spend(watched, 35)
+    spend(watched, 15)
+    found = watched.notices.order_by("id").values_list("kind", "available_credits")
+    assert list(found) == [(OUT, 50), (LOW, 15), (OUT, 0)]
+    assert list(audit.findings()) == []
+    top_up(watched)
+    assert watched.notices.filter(kind=REFILLED).count() == 1
+    assert list(audit.findings()) == []
+
+
+def test_a_notice_that_fails_keeps_no_other_from_being_told(organization, owner, monkeypatch):
+    other = Organization.objects.create(name="Broken", weekly_credits=50)
+    Membership.objects.create(organization=other, user=owner)
+    spend(other)
+    spend(organization)
+    queue = notices._queue
+
+    def fail_for_one(notice, *rest):
+        if notice.organization == other:
+            raise RuntimeError
+        queue(notice, *rest)
+
+    monkeypatch.setattr(notices, "_queue", fail_for_one)
+    tasks.send_notices()
+    assert organization.notices.get().told_at
+    assert other.notices.get().told_at is None
+    monkeypatch.undo()
+    tasks.send_notices()
+    assert other.notices.get().told_at
+
+
+def test_a_bundle_that_staff_make_for_who_has_run_out_is_told_on_monday(organization):
+    Organization.objects.update(weekly_credits=0)
+    with suppress(ledger.OutOfCredits):
+        spend(organization, 1)
+    organization.refresh_from_db()
+    ledger.change_bundle(organization, 100, now=NOON)
+    list(ledger.refill(now=MONDAY + timedelta(days=7)))
+    assert list(organization.notices.order_by("id").values_list("kind", flat=True)) == [
+        OUT,
+        REFILLED,
+    ]
+
+
 # Unsubscribing
 
 
@@ -373,7 +422,7 @@ def test_other_organizations_and_visitors_see_nothing(member_client, member, org
     assert member_client.post(f"/notices/{notice.pk}/dismiss/").status_code == 404
     assert Client().get("/notices/").status_code == 302
     stranger = client_of(User.objects.create_user("stranger@example.com"))
-    assert "You don’t belong to an organization yet" in stranger.get("/notices/").text
+    assert "You don’t belong to an organization" in stranger.get("/notices/").text
 
 
 # The notice on the pages
@@ -389,7 +438,8 @@ def test_running_out_is_on_every_page_until_new_credits_come(member_client, orga
         assert "Acme is out of credits" in text, page
         assert "You&#x27;ve used all your credits." in text
         assert 'datetime="2026-11-30T00:00:00+00:00" data-moment="weekday"' in text
-        assert f"/top-up/?organization={organization.public_id}" in text
+        leads_on = f'href="/top-up/?organization={organization.public_id}"' in text
+        assert leads_on == (page != "/top-up/"), page
     top_up(organization)
     text = member_client.get(PAGE).text
     assert "Acme is out of credits" not in text
@@ -470,7 +520,9 @@ def test_who_dismisses_a_notice_sees_it_no_more_and_others_do(
     assert "has credits again" in member_client.get(PAGE).text
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "javascript:1", ""])
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example", "javascript:1", "", "keys"]
+)
 def test_dismissing_leads_to_our_own_pages_alone(member_client, organization, back):
     spend(organization)
     path = f"/notices/{organization.notices.get().pk}/dismiss/"

@@ -150,6 +150,7 @@ def test_revoking_asks_first_and_then_stops_the_key(owner_client, organization):
     key, secret = access.create_key(name="Production CMS", organization=organization)
     url = reverse("revoke-key", args=[key.pk])
     assert "Revoke “Production CMS”?" in owner_client.get(url).text
+    owner_client.head(url)
     assert works(secret)
 
     response = owner_client.post(url, follow=True)
@@ -252,6 +253,7 @@ def test_a_foreign_host_is_refused_in_the_look(client):
     assert response.status_code == 400
     assert "could not be read" in response.text
     assert "evil.example" not in response.text
+    assert "default-src 'self'" in response.headers["Content-Security-Policy"]
 
 
 def test_a_failure_of_ours_leaks_nothing(owner, monkeypatch):

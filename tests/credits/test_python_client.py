@@ -138,7 +138,7 @@ def organization(site) -> Organization:
 @pytest.fixture
 def credits(library, organization):
     _, secret = create_key(name="Shop", organization=organization)
-    return library.Credits(secret)
+    return library.Credits(f"{secret}\n")  # As it is read from a file.
 
 
 @pytest.fixture

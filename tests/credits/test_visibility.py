@@ -85,3 +85,18 @@ def test_usage_by_action_service_and_day_without_what_was_given_back(
 )
 def test_a_wrong_usage_query_is_refused(api, visible, query):
     assert_problem(api.get("usage", **query), 400, "invalid_request")
+
+
+def test_who_sees_the_balance_reads_how_much_is_missing(api, organization, visible):
+    detail = assert_problem(api.spend(quantity=51), 402, "out_of_credits")["detail"]
+    assert "takes 51 Amplience credits, more than the 50 left." in detail
+    api.spend(quantity=50)
+    detail = assert_problem(api.spend(), 402, "out_of_credits")["detail"]
+    assert "used all your Amplience credits" in detail
+
+
+def test_who_does_not_see_the_balance_reads_the_same_at_any(api, organization):
+    details = {api.spend(quantity=51).json()["detail"]}
+    api.spend(quantity=50)
+    details.add(api.spend().json()["detail"])
+    assert len(details) == 1

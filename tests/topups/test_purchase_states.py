@@ -5,6 +5,7 @@ from buying import link, make_purchase, text
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from topups import gateway, views
 from topups.models import Purchase
@@ -50,6 +51,17 @@ def test_stripe_is_asked_once_in_a_while_however_often_the_page_asks(customer, p
     for _ in range(5):
         assert "not confirmed yet" in text(customer.get(state_of(pending)))
     assert asked == [pending.stripe_session_id]
+
+
+def test_without_the_cache_the_page_waits_on_and_stripe_is_not_asked(
+    customer, pending, asked, monkeypatch
+):
+    def fail(*args: object) -> None:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(views.cache, "add", fail)
+    assert "not confirmed yet" in text(customer.get(state_of(pending)))
+    assert asked == []
 
 
 def test_a_bank_is_waited_for_without_asking(customer, plan, asked):

@@ -308,5 +308,5 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_one(
         sandbox_refunds.create(payment, 1_00, now=timezone.now())
         disputes.open_chargeback(payment, 1_00, now=timezone.now())
     customer.get("/purchases/")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         customer.get("/purchases/")

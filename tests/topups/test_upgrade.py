@@ -87,6 +87,24 @@ def test_an_empty_database_is_set_up(migrate, query):
     assert query("SELECT count(*) FROM topups_price") == [(3,)]
 
 
+def test_there_is_one_function_to_spend_with_at_each_step(migrate, query):
+    """The release before goes on serving while its database is upgraded."""
+    migrate("credits", "0009")
+    spend = (
+        "SELECT pg_get_function_identity_arguments(oid) FROM pg_proc WHERE proname = 'ledger_spend'"
+    )
+    query(f"DROP FUNCTION ledger_spend({query(spend)[0][0]})")
+    query("""
+        CREATE FUNCTION ledger_spend(
+            p_organization bigint, p_api_key bigint, p_action text, p_quantity integer,
+            p_reference text, p_idempotency_key text, p_hold_seconds integer, p_now timestamptz
+        ) RETURNS void LANGUAGE sql RETURN NULL
+    """)
+    for step in ("0010", "0012"):
+        migrate("credits", step)
+        assert len(query(spend)) == 1
+
+
 def test_the_first_release_is_upgraded(migrate, query):
     migrate("topups", "0004")
     for insert in FIRST_RELEASE.values():

@@ -16,8 +16,13 @@ BEGIN
     UPDATE credits_wallet w SET low_at = p_now
     FROM credits_organization o
     WHERE w.organization_id = p_organization AND o.id = p_organization
-        AND w.low_at IS NULL AND w.out_of_credits_at IS NULL
-        AND o.show_balance AND o.low_balance_credits > p_left;
+        AND w.low_at IS NULL AND o.show_balance AND o.low_balance_credits > p_left
+        -- A refusal that left more than the threshold told nothing of what is low now.
+        AND NOT EXISTS (
+            SELECT FROM credits_notice n
+            WHERE n.organization_id = p_organization AND n.kind = 'out_of_credits'
+                AND n.ended_at IS NULL AND n.available_credits < o.low_balance_credits
+        );
     IF FOUND THEN
         INSERT INTO credits_notice (organization_id, kind, available_credits, occurred_at)
         VALUES (p_organization, 'low', p_left, p_now);
