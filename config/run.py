@@ -127,7 +127,7 @@ Credits is running. Ctrl-C stops it, and the data stays.
 {playground * settings.PLAYGROUND}
   Top up         {base}/top-up/      {customer["email"]}  {customer["password"]}
   Admin          {base}/admin/       {staff["email"]}  {staff["password"]}
-  API guide      {base}/api/docs/
+  Guides         {base}/docs/
   API key        {demo["api_key"]}
   Service key    {demo["service_api_key"]}
   Organization   {demo["organization"]}

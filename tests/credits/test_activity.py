@@ -109,8 +109,8 @@ def test_what_staff_do_with_keys_is_told(client, admin, organization):
     assert told(client, organization) == [
         f"Credits staff revoked the API key “Shop” ({key.prefix}…).",
         "Credits staff let the API key “Shop” work without an end.",
-        "Credits staff restricted the API key “Shop” to alt-text.generate.",
         "Credits staff let the API key “Shop” expire on Jan 31, 2999, 00:00 UTC.",
+        "Credits staff restricted the API key “Shop” to alt-text.generate.",
         "Credits staff renamed the API key “CMS” to “Shop”.",
         f"Credits staff created the API key “CMS” ({key.prefix}…).",
     ]

@@ -167,7 +167,8 @@ def test_the_server_keeps_to_its_schema(site, informed, customer):
         [
             *(program, "--config-file", config, "run", informed, "--url", site),
             *("--header", f"Authorization: {customer.headers['Authorization']}"),
-            *("--max-examples", str(MAX_EXAMPLES), "--workers", "2"),
+            # One worker: CPython 3.11 fails where two threads parse code at once (gh-106905).
+            *("--max-examples", str(MAX_EXAMPLES), "--workers", "1"),
             *("--continue-on-failure", "--no-color"),
         ],
         cwd=informed.parent,
