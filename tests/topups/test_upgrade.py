@@ -87,22 +87,29 @@ def test_an_empty_database_is_set_up(migrate, query):
     assert query("SELECT count(*) FROM topups_price") == [(3,)]
 
 
-def test_there_is_one_function_to_spend_with_at_each_step(migrate, query):
-    """The release before goes on serving while its database is upgraded."""
+def test_the_release_before_spends_between_any_two_steps(migrate, query):
+    """It goes on serving while its database is upgraded."""
     migrate("credits", "0009")
-    spend = (
-        "SELECT pg_get_function_identity_arguments(oid) FROM pg_proc WHERE proname = 'ledger_spend'"
-    )
-    query(f"DROP FUNCTION ledger_spend({query(spend)[0][0]})")
+    query(FIRST_RELEASE["organizations"])
+    (spend,) = query("SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'ledger_spend'")
+    query(f"DROP FUNCTION {spend[0]}")
+    # What was there to spend with; its body does not matter here.
     query("""
         CREATE FUNCTION ledger_spend(
             p_organization bigint, p_api_key bigint, p_action text, p_quantity integer,
-            p_reference text, p_idempotency_key text, p_hold_seconds integer, p_now timestamptz
-        ) RETURNS void LANGUAGE sql RETURN NULL
+            p_reference text, p_idempotency_key text, p_hold_seconds integer, p_now timestamptz,
+            OUT outcome text
+        ) LANGUAGE sql RETURN 'created'
     """)
-    for step in ("0010", "0012"):
+    for step in ("0010", "0011", "0012", "0013"):
         migrate("credits", step)
-        assert len(query(spend)) == 1
+        assert query("""
+            SELECT outcome FROM ledger_spend(
+                p_organization => 1, p_api_key => NULL, p_action => 'alt-text.generate',
+                p_quantity => 1, p_reference => '', p_idempotency_key => NULL,
+                p_hold_seconds => NULL, p_now => now()
+            )
+        """) == [("created",)]
 
 
 def test_the_first_release_is_upgraded(migrate, query):

@@ -19,6 +19,7 @@ DECLARE
     v_wallet record;
     v_action record;
     v_first record;
+    v_used bigint;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
     SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at, w.out_of_credits_at,
@@ -76,11 +77,12 @@ BEGIN
     price := v_action.credits;
     total := price::bigint * p_quantity;
     -- Before the balance: beyond its limit a token must not even learn whether there is enough.
-    IF p_token IS NOT NULL AND p_token_limit < total + (
-        SELECT coalesce(sum(u.credits), 0) FROM credits_tokenuse u WHERE u.id = p_token
-    ) THEN
-        outcome := 'token_limit';
-        RETURN;
+    IF p_token IS NOT NULL THEN
+        SELECT u.credits INTO v_used FROM credits_tokenuse u WHERE u.id = p_token;
+        IF p_token_limit < total + coalesce(v_used, 0) THEN
+            outcome := 'token_limit';
+            RETURN;
+        END IF;
     END IF;
     balance := ledger_available(p_organization, at);
     IF balance < total THEN
