@@ -8,11 +8,11 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from credits import ledger
+from credits.admin.asking import ask_twice, reason_field
 from credits.admin.base import ModelAdmin, StaffRequest, change_url, one_time_id
 from credits.counting import counted
 from credits.models import Clawback, Entry, Grant
 from credits.models.organizations import MAX_CREDITS
-from topups.admin.asking import ask_twice, reason_field
 from topups.models import Purchase
 
 NO_SHORTFALL = "This purchase has no shortfall, so there is nothing to take."

@@ -9,10 +9,10 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from credits.admin.asking import ask_twice, reason_field
 from credits.admin.base import ModelAdmin, StaffRequest, change_url, one_time_id
 from credits.counting import counted
 from topups import fulfillment, refunds
-from topups.admin.asking import ask_twice, reason_field
 from topups.models import PaymentRefund, Purchase
 from topups.money import format_amount, parse_amount, plain_amount
 

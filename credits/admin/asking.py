@@ -1,13 +1,13 @@
-"""What staff do to a purchase: a form, then what exactly will happen, then it happens."""
+"""What staff do to a row: a form, then what exactly will happen, then it happens."""
 
 from collections.abc import Callable, Sequence
 
 from django import forms
+from django.db.models import Model
 from django.http import HttpResponse, HttpResponseRedirect
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credits.admin.base import ModelAdmin, StaffRequest, change_url
-from topups.models import Purchase
 
 CONFIRMED = "confirmed"
 
@@ -16,14 +16,14 @@ def reason_field(max_length: int | None) -> forms.CharField:
     return forms.CharField(
         max_length=max_length,
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
-        help_text="Kept with the purchase and in the log, with your name.",
+        help_text="Kept with it and in the log, with your name.",
     )
 
 
 def ask_twice(
     model_admin: ModelAdmin,
     request: StaffRequest,
-    purchase: Purchase,
+    obj: Model,
     form: forms.Form,
     *,
     title: str,
@@ -41,16 +41,16 @@ def ask_twice(
     if request.method == "POST" and form.is_valid():
         if CONFIRMED in request.POST:
             if do():
-                return HttpResponseRedirect(change_url(purchase))
+                return HttpResponseRedirect(change_url(obj))
         elif consequences := foresee():
             return model_admin.page(
                 request,
-                "admin/topups/confirm.html",
-                purchase,
+                "admin/credits/confirm.html",
+                obj,
                 **words,
                 consequences=consequences,
                 confirmed=CONFIRMED,
             )
     return model_admin.page(
-        request, "admin/topups/ask.html", purchase, **words, media=model_admin.media + form.media
+        request, "admin/credits/ask.html", obj, **words, media=model_admin.media + form.media
     )
