@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from credits import ledger, mail, notices, tokens
+from credits import ledger, mail, notices, tokens, totals
 from credits.ledger import audit
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,12 @@ def check_ledger() -> None:
     """Verify the ledger and log each row that is off as an error."""
     for finding in audit.findings():
         logger.error("Ledger check failed: %s", finding)
+
+
+@shared_task
+def roll_up_totals() -> None:
+    """Bring the totals of the dashboard and of finance up to date."""
+    totals.roll_up(now=timezone.now())
 
 
 @shared_task

@@ -20,6 +20,7 @@ VERBS = (
     "credits.people",
     "credits.reports",
     "credits.tokens",
+    "credits.totals",
     "topups.billing",
     "topups.checkout",
     "topups.events",

@@ -109,6 +109,41 @@ CHECKS = {
         WHERE kind = coalesce(previous, 'refilled')
             AND NOT (kind = 'out_of_credits' AND left_then > 0 AND available_credits = 0)
     """,
+    "totals": """
+        SELECT format('%s: %s of %s grants add up to %s, their total says %s', day, entry_kind,
+            grant_kind, coalesce(e.credits, 0), coalesce(t.credits, 0))
+        FROM (
+            SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day, e.kind AS entry_kind,
+                g.kind AS grant_kind, sum(e.credits) AS credits
+            FROM credits_totalsmark m
+            JOIN credits_entry e ON e.id <= m.entry_id
+            JOIN credits_grant g ON g.id = e.grant_id
+            GROUP BY 1, 2, 3
+        ) e
+        FULL JOIN (
+            SELECT day, entry_kind, grant_kind, sum(credits) AS credits
+            FROM credits_daytotal GROUP BY 1, 2, 3
+        ) t USING (day, entry_kind, grant_kind)
+        WHERE e.credits IS DISTINCT FROM t.credits
+    """,
+    "months": """
+        SELECT format('top-up %s has %s credits left in its months, %s by its entries',
+            grant_id, coalesce(months.closing, 0), coalesce(entries.closing, 0))
+        FROM (
+            SELECT DISTINCT ON (grant_id) grant_id, closing
+            FROM credits_grantmonth ORDER BY grant_id, month DESC
+        ) months
+        FULL JOIN (
+            SELECT e.grant_id, coalesce(sum(e.credits) FILTER (
+                WHERE e.kind NOT IN ('hold', 'release', 'freeze', 'thaw')
+            ), 0) AS closing
+            FROM credits_totalsmark m
+            JOIN credits_entry e ON e.id <= m.entry_id
+            JOIN credits_grant g ON g.id = e.grant_id AND g.kind = 'top_up'
+            GROUP BY e.grant_id
+        ) entries USING (grant_id)
+        WHERE months.closing IS DISTINCT FROM entries.closing
+    """,
 }
 
 

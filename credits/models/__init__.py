@@ -15,6 +15,7 @@ from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOp
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
 from credits.models.tokens import TokenUse
+from credits.models.totals import DayTotal, GrantMonth, TotalsMark
 from credits.models.users import User
 from credits.models.wallets import Wallet
 
@@ -27,9 +28,11 @@ __all__ = [
     "Activity",
     "ApiKey",
     "Clawback",
+    "DayTotal",
     "Email",
     "Entry",
     "Grant",
+    "GrantMonth",
     "Invitation",
     "Membership",
     "Notice",
@@ -41,6 +44,7 @@ __all__ = [
     "Service",
     "Spend",
     "TokenUse",
+    "TotalsMark",
     "User",
     "Wallet",
     "Wording",

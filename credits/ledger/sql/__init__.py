@@ -16,6 +16,7 @@ FILES = (
     "clawbacks.sql",
     "spending.sql",
     "refill.sql",
+    "totals.sql",
 )
 
 
