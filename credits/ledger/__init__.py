@@ -19,7 +19,8 @@ from credits.ledger.errors import (
     UnknownAction,
 )
 from credits.ledger.grants import adjust, grant
-from credits.ledger.holds import capture, hold, release, release_expired
+from credits.ledger.holds import capture, hold, release
+from credits.ledger.overdue import settle_overdue
 from credits.ledger.spending import (
     Drawn,
     RefundResult,
@@ -64,7 +65,7 @@ __all__ = [
     "refill",
     "refund",
     "release",
-    "release_expired",
+    "settle_overdue",
     "spend",
     "spend_batch",
     "week_start",

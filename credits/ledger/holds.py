@@ -1,6 +1,5 @@
 """Credits set aside for work whose cost or success is not known yet."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
@@ -91,17 +90,3 @@ def _settle(hold: Spend, captured: int, status: Spend.Status, now: datetime) -> 
     if hold.credits - hold.released_credits != captured:
         raise HoldClosed(hold.status if hold.status != Spend.Status.SPENT else "captured")
     return hold
-
-
-def release_expired(*, now: datetime) -> Iterator[int]:
-    """Release the holds past their time, organization by organization; yields each one's id.
-
-    >>> list(ledger.release_expired(now=now))
-    [17, 42]
-    """
-    overdue = Spend.objects.filter(status=Spend.Status.HELD, hold_expires_at__lte=now)
-    organization_ids = overdue.order_by("organization_id").values_list("organization_id", flat=True)
-    for organization_id in list(organization_ids.distinct()):
-        with transaction.atomic():
-            database.open_wallet(organization_id, now)
-        yield organization_id

@@ -95,6 +95,12 @@ class Grant(models.Model):
             # `remaining` itself stays out of every index, so that a spend's update stays in place.
             models.Index(fields=("organization",), condition=Q(is_open=True), name="open_grants"),
             models.Index(fields=("organization", "created_at"), name="grants_by_organization"),
+            # Weekly bundles lapse with the refill.
+            models.Index(
+                fields=("expires_at",),
+                condition=Q(is_open=True, expires_at__isnull=False) & ~Q(kind="weekly"),
+                name="grants_to_lapse",
+            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="grants_are_never_deleted", operation=pgtrigger.Delete),

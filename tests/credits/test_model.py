@@ -242,7 +242,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep_holds(self) -> None:
-        list(ledger.release_expired(now=self.now))
+        list(ledger.settle_overdue(now=self.now))
 
     @invariant()
     def balances_agree(self) -> None:
@@ -265,7 +265,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(top_up=top_ups)
     def clawbacks_agree(self, top_up: tuple[uuid.UUID, ModelGrant, int]) -> None:
         purchase_id, grant, _ = top_up
-        list(ledger.release_expired(now=self.now))
+        list(ledger.settle_overdue(now=self.now))
         for clawback in Clawback.objects.filter(grant__purchase_id=purchase_id):
             found = (clawback.revoked_credits, clawback.frozen_credits, clawback.shortfall)
             assert found == (grant.revoked, grant.frozen, grant.shortfall)
@@ -273,7 +273,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for at, credits in self.bought_at.items():
             assert ledger.balance_at(self.organization, at=at).by_kind["top_up"] == credits
-        list(ledger.release_expired(now=self.now))
+        list(ledger.settle_overdue(now=self.now))
         ledger.change_threshold(self.organization, None, now=self.now)
         told = self.organization.notices.exclude(kind="low").order_by("id")
         assert list(told.values_list("kind", flat=True)) == self.model.told
