@@ -81,7 +81,8 @@ def resend(notice: Notice, *, resend_id: UUID, now: datetime) -> list[User]:
         notice.refresh_from_db()
         readers = readers_now(notice)
         again = f"-again-{resend_id}"
-        if Email.objects.filter(key__in=[_key(notice, who, again) for who in readers]).exists():
+        keys = [_key(notice, reader, again) for reader in readers]
+        if not readers or Email.objects.filter(key__in=keys).exists():
             return []
         for reader in readers:
             _queue(notice, reader, now, again)
