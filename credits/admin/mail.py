@@ -47,7 +47,8 @@ class EmailAdmin(OffersActions):
             request,
             email,
             title=f"Try to send {email} now?",
-            text="It is tried now instead of at its next attempt, and goes out once.",
+            text="It is tried now instead of at its next attempt, and goes out once."
+            + (f" Its last error was: {email.error}" if email.error else ""),
             button="Try now",
             variant="primary",
         )

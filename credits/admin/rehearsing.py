@@ -40,6 +40,7 @@ def rehearse(
     title: str,
     text: str,
     button: str,
+    variant: str = "danger",
     act: Callable[[], Outcome],
 ) -> HttpResponse:
     """Show the form; when it is right, what will happen; when just that is confirmed, do it.
@@ -48,7 +49,7 @@ def rehearse(
     other facts are shown first. It raises NothingToDo, or ValidationError with what is wrong in
     which field, and touches the database alone.
     """
-    words = {"title": title, "text": text, "button": button, "form": form}
+    words = {"title": title, "text": text, "button": button, "variant": variant, "form": form}
     confirmed = request.POST.get(CONFIRMED)
     if form.is_valid():
         try:

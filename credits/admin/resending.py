@@ -43,6 +43,7 @@ def resend_view(model_admin: ModelAdmin, request: StaffRequest, notice: Notice) 
         title=f"Send “{notice}” again",
         text="The emails of this notice are sent again, to the members who want them now.",
         button="Send again",
+        variant="primary",
         act=lambda: _resend(model_admin, request, notice, form),
     )
 
@@ -63,7 +64,7 @@ def _resend(
         consequences=[
             f"{emails} will go out within a minute, to {named}"
             f"{f' and {more:,} more' if more > 0 else ''}.",
-            "Each tells what the first one told, with today's links and next refill.",
+            "They tell what was told first, with the next refill as of today.",
         ],
         facts=[reader.pk for reader in readers],
         done=f"{emails} will go out within a minute.",

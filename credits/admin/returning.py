@@ -81,13 +81,13 @@ def refund_view(model_admin: ModelAdmin, request: StaffRequest, spend: Spend) ->
         return _leave(request, spend, why_not)
     left = counted(spend.kept_credits)
     form = RefundForm(request.POST or None, initial={"credits": spend.kept_credits})
-    form.fields["credits"].help_text = f"Whole credits, at most {left}."
+    form.fields["credits"].help_text = f"Whole credits, at most {spend.kept_credits:,}."
     return rehearse(
         model_admin,
         request,
         spend,
         form,
-        title=f"Refund {spend} of {spend.organization}",
+        title=f"Refund {spend.action} of {spend.organization}",
         text=f"This spend took {counted(spend.credits)}, and {left} can still be given back. They "
         "go back to the grants they came from, the last drawn first.",
         button="Refund",
@@ -135,10 +135,11 @@ def release_view(model_admin: ModelAdmin, request: StaffRequest, hold: Spend) ->
         request,
         hold,
         form := ReleaseForm(request.POST or None),
-        title=f"Release the hold of {hold} of {hold.organization}",
-        text=f"This hold sets aside {counted(hold.credits)}. Once it is released, the extension "
+        title=f"Release a hold of {hold.organization}",
+        text=f"This hold sets aside {hold}. Once it is released, the extension "
         "can't capture it any more.",
         button="Release",
+        variant="primary",
         act=lambda: _release(model_admin, request, hold, form),
     )
 

@@ -419,3 +419,8 @@ def test_the_lists_ask_nothing_for_each_row(admin, spend, django_assert_max_num_
     for model in ("spend", "grant"):
         with django_assert_max_num_queries(8):
             admin.get(f"/admin/credits/{model}/")
+
+
+def test_a_revocation_needs_a_reason(top_up, staff):
+    with pytest.raises(ValueError, match="needs a reason"):
+        ledger.revoke_grant(top_up, reason=" ", actor=staff, now=NOON)
