@@ -64,7 +64,7 @@ def _resend(
         consequences=[
             f"{emails} will go out within a minute, to {named}"
             f"{f' and {more:,} more' if more > 0 else ''}.",
-            "They tell what was told first, with the next refill as of today.",
+            "It says the same as the first time, with the next refill as of today.",
         ],
         facts=[reader.pk for reader in readers],
         done=f"{emails} will go out within a minute.",
