@@ -7,8 +7,10 @@ Every verb takes `now` (an aware datetime) and counts in whole credits. A verb t
 from credits.ledger.balances import Balance, balance, balance_at
 from credits.ledger.checking import check
 from credits.ledger.clawbacks import claw_back, collect_shortfall
+from credits.ledger.effects import Effect, observe
 from credits.ledger.errors import (
     AlreadyLapsed,
+    GrantEmpty,
     HoldClosed,
     IdempotencyConflict,
     LedgerError,
@@ -21,6 +23,7 @@ from credits.ledger.errors import (
 from credits.ledger.grants import adjust, grant
 from credits.ledger.holds import capture, hold, release
 from credits.ledger.overdue import settle_overdue
+from credits.ledger.revoking import revoke_grant
 from credits.ledger.spending import (
     Drawn,
     RefundResult,
@@ -38,6 +41,8 @@ __all__ = [
     "AlreadyLapsed",
     "Balance",
     "Drawn",
+    "Effect",
+    "GrantEmpty",
     "HoldClosed",
     "IdempotencyConflict",
     "LedgerError",
@@ -62,9 +67,11 @@ __all__ = [
     "grant",
     "hold",
     "next_refill_at",
+    "observe",
     "refill",
     "refund",
     "release",
+    "revoke_grant",
     "settle_overdue",
     "spend",
     "spend_batch",

@@ -20,6 +20,7 @@ from credits.models.users import User
 MAX_QUANTITY = 1_000_000
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
 MAX_REFERENCE_LENGTH = 255
+MAX_REASON_LENGTH = 500
 
 
 class UuidV7(Func):
@@ -223,6 +224,10 @@ class Spend(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
+        permissions = (
+            ("refund_spend", "Can refund spends"),
+            ("release_hold", "Can release holds"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("organization", "idempotency_key"),
@@ -300,6 +305,15 @@ class Refund(models.Model):
     idempotency_key = models.CharField(  # noqa: DJ001 unique where it is given
         max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True
     )
+    actor = models.ForeignKey(
+        User,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Who of staff gave it back.",
+    )
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, db_default="")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -354,7 +368,7 @@ class Entry(models.Model):
     actor = models.ForeignKey(
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    reason = models.CharField(max_length=500, db_default="")
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, db_default="")
     adjustment_id = models.UUIDField(
         null=True, help_text="The staff adjustment it belongs to, so that one is made once."
     )

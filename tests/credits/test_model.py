@@ -231,6 +231,26 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             self.model.draw(-credits)
 
+    @rule(kind=st.sampled_from(sorted(PRIORITY)))
+    def revoke(self, kind: str) -> None:
+        ledger.observe(self.organization, lambda: None, now=self.now)
+        row = self.organization.grants.filter(kind=kind, is_open=True).first()
+        grant = self.model.first_open(kind)
+        assert (row is None) == (grant is None)
+        if row is None or grant is None:
+            return
+        self.model.revoke(grant)
+        asked = {"reason": "random", "actor": self.staff, "now": self.now}
+        once: Any = {**asked, "adjustment_id": uuid.uuid4()}
+        effect = ledger.observe(
+            self.organization, lambda: ledger.revoke_grant(row, **once), now=self.now
+        )
+        assert [entry.kind for entry in effect.entries] == ["adjust"]
+        assert effect.after == self.model.available()
+        assert not ledger.revoke_grant(row, **once)
+        with pytest.raises(ledger.GrantEmpty):
+            ledger.revoke_grant(row, **asked)
+
     @rule(weekly=st.integers(0, 60))
     def change_bundle(self, weekly: int) -> None:
         ledger.change_bundle(self.organization, weekly, now=self.now)
