@@ -18,8 +18,10 @@ from credits.ledger.errors import (
     TooManyCredits,
     UnknownAction,
 )
+from credits.ledger.explaining import Explanation, GrantExplanation, explain
 from credits.ledger.grants import adjust, grant
 from credits.ledger.holds import capture, hold, release, release_expired
+from credits.ledger.spend_stories import SpendExplanation, explain_spend
 from credits.ledger.spending import (
     Drawn,
     RefundResult,
@@ -37,12 +39,15 @@ __all__ = [
     "AlreadyLapsed",
     "Balance",
     "Drawn",
+    "Explanation",
+    "GrantExplanation",
     "HoldClosed",
     "IdempotencyConflict",
     "LedgerError",
     "OrganizationSuspended",
     "OutOfCredits",
     "RefundResult",
+    "SpendExplanation",
     "SpendItem",
     "SpendLimit",
     "SpendResult",
@@ -58,6 +63,8 @@ __all__ = [
     "check",
     "claw_back",
     "collect_shortfall",
+    "explain",
+    "explain_spend",
     "grant",
     "hold",
     "next_refill_at",
