@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action
 
-from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
+from credits.admin import explaining
+from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, link
 from credits.admin.overview import money_back, why
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
@@ -71,6 +73,11 @@ class SpendAdmin(LedgerAdmin):
         "idempotency_key__exact",
     )
     search_help_text = "Organization, its public id, spend id, reference or idempotency key"
+    actions_detail = ("explain",)
+
+    @action(description="Explain", icon="manage_search", permissions=explaining.SPEND_PERMISSIONS)
+    def explain(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        return explaining.explain_spend_view(self, request, self.object_or_404(request, object_id))
 
 
 @admin.register(Refund)

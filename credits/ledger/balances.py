@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import OuterRef, Q, Subquery
 
 from credits.ledger import database
@@ -164,13 +162,8 @@ def _overdue_credits(organization: Organization, at: datetime) -> dict[UUID, int
 
     It is counted without what clawbacks of top-ups took as it came home, or would take now.
     """
-    return dict(_rows(_OVERDUE_CREDITS, {"organization": organization.pk, "at": at}))
-
-
-def _rows(query: str, parameters: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()
+    found = database.fetch(_OVERDUE_CREDITS, organization=organization.pk, at=at)
+    return {grant: int(credits) for grant, credits in found}
 
 
 def untouched_bundle(organization: Organization, *, at: datetime) -> UntouchedBundle | None:

@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection
 from django.db.models import OuterRef, Subquery
 
+from credits.ledger import database
 from credits.ledger.balances import (
     Balance,
     Standing,
@@ -112,6 +112,16 @@ def explain(organization: Organization, *, at: datetime) -> Explanation:
     )
 
 
+def why_not(organization: Organization, *, at: datetime, now: datetime) -> str:
+    """What is wrong with asking for a moment and what to do, as a sentence; empty if nothing is."""
+    if at > now:
+        return "Choose a moment that is not in the future."
+    if at < organization.created_at:
+        since = f"{organization.created_at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"The organization is there since {since}; choose a moment after that."
+    return ""
+
+
 def _ended(found: Sequence[Standing], held: Iterable[Standing]) -> list[Standing]:
     """Those that were used up or lapsed since Monday; the others ended before."""
     still_open = {one.grant.pk for one in held}
@@ -133,7 +143,7 @@ _MONEY_BACK = """
         coalesce(-sum(e.credits) FILTER (WHERE e.kind IN ('freeze', 'thaw')), 0)::bigint,
         coalesce(-sum(e.credits) FILTER (WHERE e.kind IN ('revoke', 'restore')), 0)::bigint
     FROM credits_clawback c JOIN credits_entry e ON e.grant_id = c.grant_id
-    WHERE c.grant_id = ANY (%s) AND e.created_at <= %s
+    WHERE c.grant_id = ANY (%(grants)s) AND e.created_at <= %(at)s
         AND e.kind IN ('revoke', 'restore', 'freeze', 'thaw')
     GROUP BY e.grant_id
 """
@@ -144,21 +154,22 @@ def _money_back(found: Iterable[Standing], at: datetime) -> MoneyBack:
     top_ups = [one.grant.pk for one in found if one.grant.kind == Grant.Kind.TOP_UP]
     if not top_ups:
         return {}
-    return {grant: (frozen, revoked) for grant, frozen, revoked in _rows(_MONEY_BACK, top_ups, at)}
+    rows = database.fetch(_MONEY_BACK, grants=top_ups, at=at)
+    return {grant: (frozen, revoked) for grant, frozen, revoked in rows}
 
 
 # What lies between the newest entries, which are told one by one, and a limit. The first of them
 # says what was left in the grant before it.
 _SUMS = """
     SELECT g.id, sums.*
-    FROM unnest(%s::uuid[]) AS g (id), LATERAL (
+    FROM unnest(%(grants)s::uuid[]) AS g (id), LATERAL (
         SELECT e.kind, count(*), sum(e.credits)::bigint,
             min(e.seq), min(e.created_at),
             (array_agg(e.remaining_after - e.credits ORDER BY e.seq))[1]
         FROM (
             SELECT kind, credits, remaining_after, created_at, seq FROM credits_entry
-            WHERE grant_id = g.id AND created_at <= %s
-            ORDER BY created_at DESC, seq DESC OFFSET %s LIMIT %s
+            WHERE grant_id = g.id AND created_at <= %(at)s
+            ORDER BY created_at DESC, seq DESC OFFSET %(skipped)s LIMIT %(most)s
         ) e
         GROUP BY e.kind
     ) AS sums
@@ -177,7 +188,10 @@ class _Earlier:
 
 def _earlier(grants: Sequence[UUID], at: datetime) -> dict[UUID, _Earlier]:
     by_grant: dict[UUID, list[tuple[Any, ...]]] = {}
-    for grant, *row in _rows(_SUMS, list(grants), at, LISTED_ENTRIES, SUMMED_ENTRIES):
+    found = database.fetch(
+        _SUMS, grants=list(grants), at=at, skipped=LISTED_ENTRIES, most=SUMMED_ENTRIES
+    )
+    for grant, *row in found:
         by_grant.setdefault(grant, []).append(tuple(row))
     return {grant: _add_up(rows) for grant, rows in by_grant.items()}
 
@@ -187,12 +201,6 @@ def _add_up(rows: list[tuple[Any, ...]]) -> _Earlier:
     _, _, _, first_seq, first_at, opening = rows[0]
     sums = tuple(KindSum(kind, entries, credits) for kind, entries, credits, *_ in rows)
     return _Earlier(sums, first_seq, first_at, opening)
-
-
-def _rows(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()
 
 
 def _tell(

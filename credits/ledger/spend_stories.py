@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from credits.models import ApiKey, Entry, Grant, Refund, Spend
+from credits.models import ApiKey, Entry, Grant, Refund, Spend, User
 
 RETURNS = (Entry.Kind.REFUND, Entry.Kind.RELEASE)
 # In a lapsed grant: spent again of a hold, taken back and frozen may come before what lapses.
@@ -40,6 +40,15 @@ class GivenBack:
 
     refund: Refund
     returned: tuple[Returned, ...]
+
+    @property
+    def actor(self) -> User | None:
+        """Who of the staff did it; None for an API key."""
+        return self.returned[0].entry.actor
+
+    @property
+    def reason(self) -> str:
+        return self.returned[0].entry.reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,52 @@
+"""A week of one organization, with all that an explanation has to tell of."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from credits import ledger
+from credits.access import create_key
+from credits.models import Organization, Spend, User
+from tests.credits.support import MONDAY
+
+ALT_TEXT, BACKGROUND = "alt-text.generate", "background.remove"
+REASON = "Sorry for the outage on Monday"
+AT_NINE = MONDAY + timedelta(hours=9)
+TUESDAY = MONDAY + timedelta(days=1, hours=10)
+WEDNESDAY = MONDAY + timedelta(days=2, hours=10)
+
+
+@dataclass
+class Acme:
+    organization: Organization
+    image: Spend
+    album: Spend
+
+
+def a_week_at_acme(staff: User) -> Acme:
+    """Two images, credits from staff, and an album: held, captured in part, refunded in part."""
+    organization = acme_since(MONDAY - timedelta(days=3))
+    key, _ = create_key(name="Shop", organization=organization)
+    image = ledger.spend(
+        organization, ALT_TEXT, quantity=2, reference="image-17", api_key=key, now=AT_NINE
+    )
+    ledger.adjust(organization, 100, reason=REASON, actor=staff, now=TUESDAY)
+    hold = ledger.hold(
+        organization,
+        BACKGROUND,
+        quantity=60,
+        reference="album-9",
+        idempotency_key="album-9",
+        api_key=key,
+        now=TUESDAY + timedelta(hours=1),
+    )
+    album = Spend.objects.get(pk=hold.id)
+    ledger.capture(album, credits=55, now=TUESDAY + timedelta(hours=1, minutes=5))
+    ledger.refund(album, credits=3, api_key=key, now=TUESDAY + timedelta(hours=2))
+    return Acme(organization, Spend.objects.get(pk=image.id), Spend.objects.get(pk=album.pk))
+
+
+def acme_since(created_at: datetime, **fields: object) -> Organization:
+    organization = Organization.objects.create(**{"name": "Acme", "weekly_credits": 50, **fields})
+    Organization.objects.filter(pk=organization.pk).update(created_at=created_at)
+    organization.refresh_from_db()
+    return organization
