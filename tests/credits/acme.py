@@ -50,3 +50,31 @@ def acme_since(created_at: datetime, **fields: object) -> Organization:
     Organization.objects.filter(pk=organization.pk).update(created_at=created_at)
     organization.refresh_from_db()
     return organization
+
+
+def assert_adds_up(explanation: ledger.Explanation) -> None:
+    """As read on the page: grants make the balance, and entries what remained in each grant."""
+    found = sum(one.standing.credits for one in explanation.grants) + explanation.more_credits
+    bundle = explanation.bundle.credits if explanation.bundle else 0
+    assert found + bundle == explanation.balance.total
+    assert explanation.balance == ledger.balance_at(explanation.organization, at=explanation.at)
+    for one in (*explanation.grants, *explanation.ended):
+        moved = sum(line.credits for line in one.sums) + sum(e.credits for e in one.entries)
+        assert one.opening_credits + moved == one.standing.remaining
+        assert one.entries[0].remaining_after == one.standing.remaining
+        if one.opening_at is None:
+            assert one.opening_credits == 0
+
+
+def assert_told_whole(told: ledger.SpendExplanation) -> None:
+    """All that a spend took is told, and all that came back of it, to the credit."""
+    spend = told.spend
+    assert -sum(entry.credits for entry in told.drawn) == spend.credits
+    for refund in told.refunds:
+        assert sum(one.credits for one in refund.returned) == refund.refund.credits
+    assert sum(refund.refund.credits for refund in told.refunds) == spend.refunded_credits
+    settled = told.settlement.returned if told.settlement else ()
+    assert sum(one.credits for one in settled) == spend.released_credits
+    for one in (*settled, *(part for refund in told.refunds for part in refund.returned)):
+        assert one.lapsed_credits + one.clawed_back_credits >= 0
+        assert one.lapsed_credits <= one.credits
