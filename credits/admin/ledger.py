@@ -75,7 +75,10 @@ class SpendAdmin(LedgerAdmin):
     search_help_text = "Organization, its public id, spend id, reference or idempotency key"
     actions_detail = ("explain",)
 
-    @action(description="Explain", icon="manage_search", permissions=explaining.SPEND_PERMISSIONS)
+    def has_explain_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(explaining.SPEND_PERMISSIONS)
+
+    @action(description="Explain", icon="manage_search", permissions=["explain"])
     def explain(self, request: StaffRequest, object_id: str) -> HttpResponse:
         return explaining.explain_spend_view(self, request, self.object_or_404(request, object_id))
 

@@ -94,6 +94,9 @@ class OrganizationAdmin(ChangesMemberships):
     def has_adjust_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("credits.adjust_credits")
 
+    def has_explain_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(explaining.ORGANIZATION_PERMISSIONS)
+
     def change_view(
         self,
         request: HttpRequest,
@@ -131,9 +134,7 @@ class OrganizationAdmin(ChangesMemberships):
     def adjust(self, request: StaffRequest, object_id: str) -> HttpResponse:
         return adjusting.adjust_view(self, request, self.object_or_404(request, object_id))
 
-    @action(
-        description="Explain", icon="manage_search", permissions=explaining.ORGANIZATION_PERMISSIONS
-    )
+    @action(description="Explain", icon="manage_search", permissions=["explain"])
     def explain(self, request: StaffRequest, object_id: str) -> HttpResponse:
         organization = self.object_or_404(request, object_id)
         return explaining.explain_organization_view(self, request, organization)

@@ -146,7 +146,9 @@ def _take(returned: Returned, entry: Entry) -> None:
     if entry.kind == Entry.Kind.SPEND:
         returned.recaptured_credits -= entry.credits
     elif entry.kind == Entry.Kind.EXPIRE:
-        returned.lapsed_credits -= entry.credits
+        # What else was in the grant may lapse at the same moment, and is no part of this.
+        left = returned.credits - returned.clawed_back_credits
+        returned.lapsed_credits = min(left, returned.lapsed_credits - entry.credits)
     elif entry.kind in (Entry.Kind.REVOKE, Entry.Kind.FREEZE):
         returned.clawed_back_credits -= entry.credits
 

@@ -322,3 +322,11 @@ def test_however_many_refunds_there_are_the_queries_are_as_many(
         ledger.refund(made, credits=1, idempotency_key=str(uuid.uuid4()), now=NOON)
     with django_assert_num_queries(4):
         ledger.explain_spend(made)
+
+
+def test_what_lapses_at_the_same_moment_is_no_part_of_what_came_back(organization):
+    made = hold(organization, 1, now=MONDAY + WEEK - timedelta(minutes=5))
+    list(ledger.release_expired(now=MONDAY + 2 * WEEK))
+    assert Entry.objects.get(kind="expire", credits=-49)
+    settlement = ledger.explain_spend(made).settlement
+    assert returned(settlement.returned) == [("weekly", 1, 1, 0)]
