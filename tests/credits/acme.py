@@ -22,14 +22,15 @@ class Acme:
     album: Spend
 
 
-def a_week_at_acme(staff: User) -> Acme:
+def a_week_at_acme(staff: User, monday: datetime = MONDAY) -> Acme:
     """Two images, credits from staff, and an album: held, captured in part, refunded in part."""
-    organization = acme_since(MONDAY - timedelta(days=3))
+    organization = acme_since(monday - timedelta(days=3))
     key, _ = create_key(name="Shop", organization=organization)
+    at_nine, tuesday = (at - MONDAY + monday for at in (AT_NINE, TUESDAY))
     image = ledger.spend(
-        organization, ALT_TEXT, quantity=2, reference="image-17", api_key=key, now=AT_NINE
+        organization, ALT_TEXT, quantity=2, reference="image-17", api_key=key, now=at_nine
     )
-    ledger.adjust(organization, 100, reason=REASON, actor=staff, now=TUESDAY)
+    ledger.adjust(organization, 100, reason=REASON, actor=staff, now=tuesday)
     hold = ledger.hold(
         organization,
         BACKGROUND,
@@ -37,11 +38,11 @@ def a_week_at_acme(staff: User) -> Acme:
         reference="album-9",
         idempotency_key="album-9",
         api_key=key,
-        now=TUESDAY + timedelta(hours=1),
+        now=tuesday + timedelta(hours=1),
     )
     album = Spend.objects.get(pk=hold.id)
-    ledger.capture(album, credits=55, now=TUESDAY + timedelta(hours=1, minutes=5))
-    ledger.refund(album, credits=3, api_key=key, now=TUESDAY + timedelta(hours=2))
+    ledger.capture(album, credits=55, now=tuesday + timedelta(hours=1, minutes=5))
+    ledger.refund(album, credits=3, api_key=key, now=tuesday + timedelta(hours=2))
     return Acme(organization, Spend.objects.get(pk=image.id), Spend.objects.get(pk=album.pk))
 
 
