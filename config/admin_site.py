@@ -39,6 +39,7 @@ SIDEBAR = {
     },
     "Access": {
         "credits.apikey": ("API keys", "key"),
+        "credits.staffkey": ("Staff keys", "vpn_key"),
         "credits.user": ("Users", "person"),
         "credits.membership": ("Memberships", "badge"),
         "credits.invitation": ("Invitations", "person_add"),

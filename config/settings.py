@@ -317,6 +317,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Hold", "description": "Set credits aside before the work, settle after it."},
         {"name": "Read", "description": "Prices, whether a spend would be made, and reports."},
         {"name": "Web pages", "description": "Tokens with which a page spends by itself."},
+        {"name": "Explain", "description": "For staff, with staff keys: where credits went."},
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

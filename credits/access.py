@@ -1,9 +1,5 @@
 """API keys: making, finding, changing, rotating and revoking them, and what they may do."""
 
-import hashlib
-import secrets
-import string
-import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,16 +9,12 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet
 
-from credits import activity, origins, tokens
+from credits import activity, key_secrets, origins, tokens
 from credits.activity import Kind
 from credits.ledger import SpendLimit
 from credits.models import Action, ApiKey, Organization, Service, User
 
-SECRET_LENGTH = 32
-SHOWN_LENGTH = 12
-LAST_USED_PRECISION = timedelta(minutes=5)
 _PREFIX = "ck_"
-_ALPHABET = string.ascii_letters + string.digits
 
 
 @transaction.atomic
@@ -44,17 +36,16 @@ def create_key(
     without a database. Pages of its `allowed_origins` may use browser tokens made with it; raises
     ValidationError where one is no origin.
     """
-    secret = _new_secret("org" if organization else "svc")
+    secret = key_secrets.make(f"{_PREFIX}{'org' if organization else 'svc'}_")
     key = ApiKey.objects.create(
         name=name,
         organization=organization,
         service=service,
         allowed_origins=_normal_origins(allowed_origins),
-        prefix=secret[:SHOWN_LENGTH],
-        secret_sha256=_hash(secret),
         expires_at=expires_at,
         created_by=created_by,
         replaces=replaces,
+        **key_secrets.kept(secret),
     )
     key.allowed_actions.set(allowed_actions)
     if replaces is None:
@@ -197,9 +188,9 @@ def find_access(secret: str, *, now: datetime) -> Access | None:
     if tokens.is_token(secret):
         token = tokens.read(secret, now=now)
         return _token_access(token, now) if token else None
-    if not _has_valid_checksum(secret):
+    if not (is_key(secret) and key_secrets.is_whole(secret)):
         return None
-    key = _with_codes(now).filter(secret_sha256=_hash(secret)).first()
+    key = _with_codes(now).filter(secret_sha256=key_secrets.sha256(secret)).first()
     return Access(key, key.organization, _key_codes(key)) if key else None
 
 
@@ -255,28 +246,3 @@ def _key_codes(key: Any) -> frozenset[str] | None:
 
 def _codes(**actions: OuterRef) -> ArraySubquery:
     return ArraySubquery(Action.objects.filter(**actions).values("code"))
-
-
-def note_use(key: ApiKey, *, now: datetime) -> None:
-    """Keep when a key was last used, to within five minutes and so without a write each time."""
-    stale_before = now - LAST_USED_PRECISION
-    if key.last_used_at is None or key.last_used_at < stale_before:
-        is_stale = Q(last_used_at=None) | Q(last_used_at__lt=stale_before)
-        ApiKey.objects.filter(is_stale, pk=key.pk).update(last_used_at=now)
-
-
-def _new_secret(kind: str) -> str:
-    body = f"{_PREFIX}{kind}_" + "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_LENGTH))
-    return body + _checksum(body)
-
-
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"
-
-
-def _has_valid_checksum(secret: str) -> bool:
-    return is_key(secret) and _checksum(secret[:-8]) == secret[-8:]
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

@@ -14,11 +14,13 @@ APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
     "credits.activity",
+    "credits.key_secrets",
     "credits.ledger",
     "credits.mail",
     "credits.notices",
     "credits.people",
     "credits.reports",
+    "credits.staff_keys",
     "credits.tokens",
     "credits.totals",
     "topups.billing",

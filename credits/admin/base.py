@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.views import ChangeList as UnfoldChangeList
 
-from credits.models import ApiKey, User
+from credits.models import ApiKey, StaffKey, User
 
 COUNTED_ROWS = 10_000
 
@@ -210,7 +210,7 @@ def label(text: str, variant: str = "") -> str:
     return render_to_string("unfold/helpers/label.html", {"text": text, "variant": variant})
 
 
-def key_status(key: ApiKey, now: datetime) -> str:
+def key_status(key: ApiKey | StaffKey, now: datetime) -> str:
     if key.revoked_at:
         return label("Revoked", "danger")
     if key.expires_at and key.expires_at <= now:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
-from credits.admin import returning
+from credits.admin import explaining, returning
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, link
 from credits.admin.offering import OffersActions
 from credits.admin.overview import money_back, why
@@ -86,7 +86,10 @@ class SpendAdmin(OffersActions, LedgerAdmin):
         "idempotency_key__exact",
     )
     search_help_text = "Organization, its public id, spend id, reference or idempotency key"
-    actions_detail = ("refund", "release")
+    actions_detail = ("explain", "refund", "release")
+
+    def has_explain_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(explaining.SPEND_PERMISSIONS)
 
     def has_refund_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("credits.refund_spend")
@@ -96,10 +99,15 @@ class SpendAdmin(OffersActions, LedgerAdmin):
 
     def sensible(self, obj: Spend) -> set[str]:
         why_not = {
+            "explain": None,
             "refund": returning.why_not_refundable(obj),
             "release": returning.why_not_releasable(obj, timezone.now()),
         }
         return {name for name, reason in why_not.items() if not reason}
+
+    @action(description="Explain", icon="manage_search", permissions=["explain"])
+    def explain(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        return explaining.explain_spend_view(self, request, self.object_or_404(request, object_id))
 
     @action(description="Refund", icon="undo", permissions=["view", "refund"])
     def refund(self, request: StaffRequest, object_id: str) -> HttpResponse:

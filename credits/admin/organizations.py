@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from credits import activity, ledger, reports
 from credits.activity import Kind
-from credits.admin import adjusting
+from credits.admin import adjusting, explaining
 from credits.admin.base import StaffRequest
 from credits.admin.overview import Overview
 from credits.admin.people import ChangesMemberships, MembershipsInline
@@ -50,7 +50,7 @@ class OrganizationAdmin(ChangesMemberships):
     fields = ("name", "public_id", "weekly_credits", "show_balance")
     readonly_fields = ("public_id",)
     inlines = (MemberInline,)
-    actions_detail = ("adjust", "suspend", "resume")
+    actions_detail = ("adjust", "explain", "suspend", "resume")
     change_form_outer_before_template = "admin/credits/organization/overview.html"
     change_form_outer_after_template = "admin/credits/organization/history.html"
 
@@ -94,6 +94,9 @@ class OrganizationAdmin(ChangesMemberships):
     def has_adjust_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("credits.adjust_credits")
 
+    def has_explain_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(explaining.ORGANIZATION_PERMISSIONS)
+
     def change_view(
         self,
         request: HttpRequest,
@@ -130,6 +133,11 @@ class OrganizationAdmin(ChangesMemberships):
     )
     def adjust(self, request: StaffRequest, object_id: str) -> HttpResponse:
         return adjusting.adjust_view(self, request, self.object_or_404(request, object_id))
+
+    @action(description="Explain", icon="manage_search", permissions=["explain"])
+    def explain(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        organization = self.object_or_404(request, object_id)
+        return explaining.explain_organization_view(self, request, organization)
 
     @action(description="Suspend", icon="block", permissions=["change"])
     def suspend(self, request: StaffRequest, object_id: str) -> HttpResponse:

@@ -6,14 +6,21 @@ from uuid import UUID
 
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from credits.access import Access
-from credits.api.authentication import ApiKeyAuthentication, HasApiKey
+from credits.api.authentication import (
+    ApiKeyAuthentication,
+    HasApiKey,
+    MayExplain,
+    StaffKeyAuthentication,
+)
 from credits.api.parsers import LimitedJSONParser
 from credits.api.problems import PROBLEMS, ApiProblem
 from credits.api.serializers import IDEMPOTENCY_KEY, Form
@@ -42,8 +49,8 @@ class ApiView(APIView):
 
     allows_tokens = False
 
-    authentication_classes = (ApiKeyAuthentication,)
-    permission_classes = (HasApiKey,)
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (ApiKeyAuthentication,)
+    permission_classes: tuple[type[BasePermission], ...] = (HasApiKey,)
     throttle_classes = (ApiKeyThrottle,)
     content_negotiation_class = NoNegotiation
     parser_classes = (LimitedJSONParser,)
@@ -53,6 +60,15 @@ class ApiView(APIView):
         if "HTTP_TRANSFER_ENCODING" in request.META:
             raise ApiProblem("length_required", PROBLEMS["length_required"].meaning)
         super().initial(request, *args, **kwargs)
+
+
+class StaffView(ApiView):
+    """A call made with a staff key, whose owner has the permissions that it `needs`."""
+
+    needs: tuple[str, ...] = ()
+
+    authentication_classes = (StaffKeyAuthentication,)
+    permission_classes = (MayExplain,)
 
 
 def access_of(request: Request) -> Access:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
+from credits.api import explain_examples
 from credits.api.problems import PROBLEMS, document, invalid
 
 _ORGANIZATION = "org_8f3k2m9q4x7v1c5n"
@@ -93,6 +94,7 @@ REQUESTS: Mapping[str, dict[str, Any]] = {
 }
 
 ANSWERS: Mapping[str, dict[str, Any]] = {
+    **explain_examples.ANSWERS,
     "spend": _SPEND,
     "hold": _HOLD,
     "capture": _settled(_HOLD, status="captured", credits=6, released=4),

@@ -67,7 +67,8 @@ PROBLEMS = {
             "Forbidden",
             "The key or token is good, but not for this: another organization, an action it may "
             "not spend, a suspended organization, a balance that is not shown, a secret key in a "
-            "web page, or a token from a page it was not made for.",
+            "web page, a token from a page it was not made for, or a staff key where customers' "
+            "keys belong.",
         ),
         Problem(
             "spend_limit_reached",

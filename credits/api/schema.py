@@ -251,6 +251,19 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         }
 
 
+class StaffKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "credits.api.authentication.StaffKeyAuthentication"
+    name = "StaffKey"
+
+    def get_security_definition(self, auth_schema: object) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A staff key (`cs_…`), which a member of staff makes in the admin. It "
+            "may do what its owner may.",
+        }
+
+
 # --- Shapes that no view shows by itself --------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""How many requests one API key, or one browser token, may make."""
+"""How many requests one API key, one staff key or one browser token may make."""
 
 from django.conf import settings
 from django.core.cache import cache
@@ -9,6 +9,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from credits.access import Access
+from credits.models import StaffKey
 
 WINDOW_SECONDS = 60
 
@@ -20,7 +21,7 @@ class ApiKeyThrottle(BaseThrottle):
     """
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        if not isinstance(request.auth, Access):
+        if not isinstance(request.auth, Access | StaffKey):
             return True
         minute = int(timezone.now().timestamp()) // WINDOW_SECONDS
         try:
@@ -34,8 +35,10 @@ class ApiKeyThrottle(BaseThrottle):
         return WINDOW_SECONDS - timezone.now().timestamp() % WINDOW_SECONDS
 
 
-def _caller(access: Access) -> str:
-    return str(access.token.id if access.token else access.key.pk)
+def _caller(auth: Access | StaffKey) -> str:
+    if isinstance(auth, StaffKey):
+        return f"staff-{auth.pk}"
+    return str(auth.token.id if auth.token else auth.key.pk)
 
 
 def _count(key: str) -> int:

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from credits.api import token_views, views
+from credits.api import explain_views, token_views, views
 from credits.api.base import NoNegotiation
 
 schema_view = SpectacularJSONAPIView.as_view(content_negotiation_class=NoNegotiation)
@@ -21,6 +21,16 @@ urlpatterns = [
     path("v1/actions", views.ActionsView.as_view(), name="api-actions"),
     path("v1/balance", views.BalanceView.as_view(), name="api-balance"),
     path("v1/usage", views.UsageView.as_view(), name="api-usage"),
+    path(
+        "v1/explain/organizations/<slug:public_id>",
+        explain_views.ExplainOrganizationView.as_view(),
+        name="api-explain-organization",
+    ),
+    path(
+        "v1/explain/spends/<uuid:spend_id>",
+        explain_views.ExplainSpendView.as_view(),
+        name="api-explain-spend",
+    ),
     path("schema/", schema_view, name="api-schema"),
     path("docs/", docs_view, name="api-docs"),
 ]

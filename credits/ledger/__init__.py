@@ -20,10 +20,12 @@ from credits.ledger.errors import (
     TooManyCredits,
     UnknownAction,
 )
+from credits.ledger.explaining import Explanation, GrantExplanation, explain
 from credits.ledger.grants import adjust, grant
 from credits.ledger.holds import capture, hold, release
 from credits.ledger.overdue import settle_overdue
 from credits.ledger.revoking import revoke_grant
+from credits.ledger.spend_stories import SpendExplanation, explain_spend
 from credits.ledger.spending import (
     Drawn,
     RefundResult,
@@ -42,13 +44,16 @@ __all__ = [
     "Balance",
     "Drawn",
     "Effect",
+    "Explanation",
     "GrantEmpty",
+    "GrantExplanation",
     "HoldClosed",
     "IdempotencyConflict",
     "LedgerError",
     "OrganizationSuspended",
     "OutOfCredits",
     "RefundResult",
+    "SpendExplanation",
     "SpendItem",
     "SpendLimit",
     "SpendResult",
@@ -64,6 +69,8 @@ __all__ = [
     "check",
     "claw_back",
     "collect_shortfall",
+    "explain",
+    "explain_spend",
     "grant",
     "hold",
     "next_refill_at",

@@ -1,13 +1,15 @@
 """What an organization can spend, now and at any moment before."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import OuterRef, Q, Subquery
 
 from credits.ledger import database
 from credits.ledger.weeks import week_start
-from credits.models import Entry, Grant, Organization, Spend, Wallet
+from credits.models import Entry, Grant, Organization, Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,74 +34,148 @@ def balance(organization: Organization, *, now: datetime) -> Balance:
     return Balance({kind: found.get(kind, 0) for kind in Grant.Kind.values})
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one grant held at a moment, in whole credits.
+
+    `remaining` is what its entries had left in it, and `overdue_credits` what holds past their time
+    would have given back, had anybody released them.
+    """
+
+    grant: Grant
+    at: datetime
+    remaining: int
+    overdue_credits: int
+    last_entry_at: datetime
+
+    @property
+    def is_lapsed(self) -> bool:
+        """Whether its time was up; an entry says so only with the wallet's next change."""
+        return self.grant.expires_at is not None and self.grant.expires_at <= self.at
+
+    @property
+    def credits(self) -> int:
+        """What could be spent of it."""
+        return 0 if self.is_lapsed else self.remaining + self.overdue_credits
+
+
+@dataclass(frozen=True, slots=True)
+class UntouchedBundle:
+    """The free credits of a week that no entry told of at the moment.
+
+    `written_at` is when they were written down later; None where nobody has, and then they count at
+    the size that the organization's bundle has at present.
+    """
+
+    credits: int
+    week: date
+    written_at: datetime | None
+
+
 def balance_at(organization: Organization, *, at: datetime) -> Balance:
     """What could be spent at a moment in the past, as the ledger's entries tell it.
 
     A past week without a bundle on record, idle or with a bundle of none, counts at the size the
     organization's bundle has at present. Holds past their time count without what clawbacks took
-    when they came home, or would take now.
+    when they came home, or would take now. `ledger.explain` tells how it came about.
 
     >>> ledger.balance_at(acme, at=datetime(2026, 11, 23, 12, tzinfo=UTC)).total
     45
     """
-    by_kind = dict.fromkeys(Grant.Kind.values, 0)
-    for entry in _newest_entries(organization, at):
-        by_kind[entry.grant.kind] += entry.remaining_after
-    overdue = _overdue_holds(organization, at)
-    for entry in overdue:
-        by_kind[entry.grant.kind] -= entry.credits
-    by_kind[Grant.Kind.TOP_UP] -= _clawed_back(overdue)
-    by_kind[Grant.Kind.WEEKLY] += _unwritten_bundle(organization, at)
+    return sum_up(
+        standings(organization, at=at, lapsed_since=None), untouched_bundle(organization, at=at)
+    )
+
+
+def sum_up(held: Iterable[Standing], bundle: UntouchedBundle | None) -> Balance:
+    by_kind: dict[str, int] = dict.fromkeys(Grant.Kind.values, 0)
+    for standing in held:
+        by_kind[standing.grant.kind] += standing.credits
+    if bundle:
+        by_kind[Grant.Kind.WEEKLY] += bundle.credits
     return Balance(by_kind)
 
 
-def _newest_entries(organization: Organization, at: datetime) -> QuerySet[Entry]:
-    """Of each grant that was open at a moment, its last entry until then."""
-    return (
-        _entries_of_unlapsed_grants(organization, at)
-        .order_by("grant_id", "-seq")
-        .distinct("grant_id")
+def standings(
+    organization: Organization, *, at: datetime, lapsed_since: datetime | None
+) -> list[Standing]:
+    """What each grant held that had not lapsed at a moment, in burn-down order.
+
+    Those that had lapsed are left out, or only those that had before `lapsed_since`. The last entry
+    of a grant until the moment says what was left in it, however many came before.
+    """
+    ends_later = Q(expires_at__gte=lapsed_since) if lapsed_since else Q(expires_at__gt=at)
+    grants = organization.grants.filter(Q(expires_at=None) | ends_later, created_at__lte=at)
+    overdue = _overdue_credits(organization, at)
+    return [
+        Standing(grant, at, grant.left_then, overdue.get(grant.pk, 0), grant.moved_at)
+        for grant in grants.annotate(
+            left_then=_of_last_entry("remaining_after", at),
+            moved_at=_of_last_entry("created_at", at),
+        )
+    ]
+
+
+def _of_last_entry(field: str, at: datetime) -> Subquery:
+    until_then = Entry.objects.filter(grant=OuterRef("pk"), created_at__lte=at)
+    return Subquery(until_then.order_by("-created_at", "-seq").values(field)[:1])
+
+
+# Only what is held still, or was until its time was up and longer, can have been set aside then: a
+# hold in time for being captured or released was never overdue. Each kind has an index of its own,
+# which the planner finds by the status as it is written here.
+_OVERDUE_CREDITS = """
+    WITH hold AS (
+        SELECT id, true AS waits FROM credits_spend
+        WHERE organization_id = %(organization)s AND status = 'held' AND hold_expires_at <= %(at)s
+        UNION ALL
+        SELECT id, false FROM credits_spend
+        WHERE organization_id = %(organization)s AND status = 'expired'
+            AND hold_expires_at <= %(at)s
+    ),
+    part AS (
+        SELECT e.grant_id, e.spend_id, hold.waits, -sum(e.credits) AS credits
+        FROM hold JOIN credits_entry e ON e.spend_id = hold.id
+        WHERE e.kind IN ('hold', 'release') AND e.created_at <= %(at)s
+        GROUP BY e.grant_id, e.spend_id, hold.waits
+        HAVING sum(e.credits) < 0
     )
+    SELECT part.grant_id, (
+        sum(part.credits) - coalesce(sum(taken.credits), 0) - least(
+            coalesce(sum(part.credits) FILTER (WHERE part.waits), 0),
+            coalesce(c.outstanding_credits, 0)
+        )
+    )::bigint
+    FROM part
+    LEFT JOIN credits_clawback c ON c.grant_id = part.grant_id
+    CROSS JOIN LATERAL (
+        SELECT -sum(e.credits) AS credits FROM credits_entry e
+        WHERE e.spend_id = part.spend_id AND e.grant_id = part.grant_id
+            AND e.kind IN ('revoke', 'freeze')
+    ) taken
+    GROUP BY part.grant_id, c.outstanding_credits
+"""
 
 
-def _overdue_holds(organization: Organization, at: datetime) -> QuerySet[Entry]:
-    """What holds past their time had set aside that nobody had released yet."""
-    released = Entry.objects.filter(spend=OuterRef("spend"), kind="release", created_at__lte=at)
-    return _entries_of_unlapsed_grants(organization, at).filter(
-        ~Exists(released), kind=Entry.Kind.HOLD, spend__hold_expires_at__lte=at
-    )
+def _overdue_credits(organization: Organization, at: datetime) -> dict[UUID, int]:
+    """By grant, what holds past their time had set aside that nobody had released yet.
+
+    It is counted without what clawbacks of top-ups took as it came home, or would take now.
+    """
+    found = database.fetch(_OVERDUE_CREDITS, organization=organization.pk, at=at)
+    return {grant: int(credits) for grant, credits in found}
 
 
-def _clawed_back(holds: QuerySet[Entry]) -> int:
-    """What clawbacks of top-ups took of these holds as they came home, or would take now."""
-    taken = Entry.objects.filter(
-        kind__in=(Entry.Kind.REVOKE, Entry.Kind.FREEZE),
-        spend__in=holds.values("spend"),
-        grant__in=holds.values("grant"),
-    )
-    waiting = (
-        holds.filter(spend__status=Spend.Status.HELD, grant__clawback__isnull=False)
-        .values("grant")
-        .annotate(held=-Sum("credits"))
-        .values_list("held", "grant__clawback__outstanding_credits")
-    )
-    total: int = taken.aggregate(total=-Sum("credits", default=0))["total"]
-    return total + sum(int(min(parts)) for parts in waiting)
-
-
-def _entries_of_unlapsed_grants(organization: Organization, at: datetime) -> QuerySet[Entry]:
-    unlapsed = Q(grant__expires_at=None) | Q(grant__expires_at__gt=at)
-    entries = Entry.objects.filter(unlapsed, organization=organization, created_at__lte=at)
-    return entries.select_related("grant")
-
-
-def _unwritten_bundle(organization: Organization, at: datetime) -> int:
-    """The free credits of the week that no entry had written down until then."""
+def untouched_bundle(organization: Organization, *, at: datetime) -> UntouchedBundle | None:
+    """The free credits of the week that no entry had written down until a moment; None for none."""
     if at < organization.created_at:
-        return 0
+        return None
     week = week_start(at).date()
     bundle = organization.grants.filter(week=week).first()
     if bundle:
-        return bundle.amount if bundle.created_at > at else 0
+        is_later = bundle.created_at > at
+        return UntouchedBundle(bundle.amount, week, bundle.created_at) if is_later else None
     was_empty = Wallet.objects.filter(organization=organization, bundle_week=week).exists()
-    return 0 if was_empty else organization.weekly_credits
+    if was_empty or not organization.weekly_credits:
+        return None
+    return UntouchedBundle(organization.weekly_credits, week, None)

@@ -32,6 +32,14 @@ def value(function: str, **arguments: Any) -> Any:
     return row(function, **arguments)[function]
 
 
+def fetch(query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query that only reads; it names its parameters `%(…)s`."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
 def _as_dicts(cursor: Any) -> Iterator[dict[str, Any]]:
     names = [column.name for column in cursor.description]
     return (dict(zip(names, values, strict=True)) for values in cursor)

@@ -16,7 +16,7 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0014_totals")]
+    dependencies = [("credits", "0016_explain_indexes")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -15,6 +15,7 @@ from credits.models.mail import Email
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
+from credits.models.staff_keys import StaffKey
 from credits.models.tokens import TokenUse
 from credits.models.totals import DayTotal, GrantMonth, TotalsMark
 from credits.models.users import User
@@ -45,6 +46,7 @@ __all__ = [
     "Refund",
     "Service",
     "Spend",
+    "StaffKey",
     "TokenUse",
     "TotalsMark",
     "User",

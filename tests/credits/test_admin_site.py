@@ -1,5 +1,7 @@
 """Every page of the admin, and what all of them share."""
 
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
 from django.contrib import admin as django_admin
@@ -9,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from credits import ledger, people
+from credits import ledger, people, staff_keys
 from credits.access import create_key
 from credits.models import Membership, Spend
 from tests.topups.sold import dispute, give_back, sell
@@ -25,6 +27,8 @@ def everything(admin, organization):
     Membership.objects.create(organization=organization, user=admin.user)
     admin.user.emailaddress_set.create(email=admin.user.email)
     create_key(name="CMS", organization=organization)
+    ends_at = now + timedelta(days=1)
+    staff_keys.create_key(admin.user, name="Dashboard", expires_at=ends_at, now=now)
     people.invite(organization, "nina@acme.test", "member", by=admin.user, now=now)
     spend = ledger.spend(organization, "alt-text.generate", quantity=50, now=now)
     ledger.refund(Spend.objects.get(pk=spend.id), now=now)

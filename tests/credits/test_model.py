@@ -21,11 +21,13 @@ from hypothesis.stateful import (
 from credits import ledger
 from credits.ledger import audit
 from credits.models import Clawback, Grant, Organization, Spend, User, Wallet
+from tests.credits.acme import assert_adds_up, assert_told_whole
 from tests.credits.ledger_model import NEVER, PRIORITY, Model, ModelGrant, ModelSpend
 from tests.credits.support import MONDAY
 from tests.purchases import paid_purchase
 
 ACTION = "alt-text.generate"
+EXPLAINED_MOMENTS = 3
 
 
 def kept(spend: ModelSpend) -> int:
@@ -50,7 +52,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.staff, _ = User.objects.get_or_create(email="staff@example.com")
         self.model = Model(MONDAY)
         self.model.move_to(MONDAY)
-        self.bought_at: dict[datetime, int] = {}
+        self.left_at: dict[datetime, dict[str, int]] = {}
 
     @property
     def now(self) -> datetime:
@@ -270,7 +272,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for grant in self.model.grants:
             by_kind[grant.kind] += grant.remaining
         assert ledger.balance(self.organization, now=self.now).by_kind == by_kind
-        self.bought_at[self.now] = by_kind["top_up"]
+        self.left_at[self.now] = by_kind
 
     @rule()
     def the_balance_can_be_spent_and_no_more(self) -> None:
@@ -291,8 +293,14 @@ class LedgerMachine(RuleBasedStateMachine):
             assert found == (grant.revoked, grant.frozen, grant.shortfall)
 
     def teardown(self) -> None:
-        for at, credits in self.bought_at.items():
-            assert ledger.balance_at(self.organization, at=at).by_kind["top_up"] == credits
+        for at, left in self.left_at.items():
+            then = ledger.balance_at(self.organization, at=at).by_kind
+            # How big the free bundle of a past week was need not be on record.
+            assert (then["top_up"], then["staff"]) == (left["top_up"], left["staff"])
+        for at in list(self.left_at)[-EXPLAINED_MOMENTS:]:
+            assert_adds_up(ledger.explain(self.organization, at=at))
+        for spend in self.organization.spends.all():
+            assert_told_whole(ledger.explain_spend(spend))
         list(ledger.settle_overdue(now=self.now))
         ledger.change_threshold(self.organization, None, now=self.now)
         told = self.organization.notices.exclude(kind="low").order_by("id")

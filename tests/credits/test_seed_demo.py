@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from credits import access
+from credits import access, key_secrets
 from credits.models import ApiKey, Membership, Organization, User
 from tests.credits.browsing import page
 from tests.credits.support import Api
@@ -58,7 +58,7 @@ def test_pages_served_here_may_use_the_demo_s_tokens_on_whatever_port(demo, sett
 
 
 def test_a_demo_key_that_was_revoked_stays_so(demo):
-    key = ApiKey.objects.get(prefix=demo()["api_key"][: access.SHOWN_LENGTH])
+    key = ApiKey.objects.get(prefix=demo()["api_key"][: key_secrets.SHOWN_LENGTH])
     access.revoke_key(key, now=timezone.now())
     assert Api(demo()["api_key"]).spend().status_code == 401
 
