@@ -135,7 +135,7 @@ def test_a_hold_past_its_time_counts_until_somebody_releases_it_and_after(organi
     hold(organization, 10, now=NOON)
     later = NOON + timedelta(minutes=20)
     before = ledger.explain(organization, at=later)
-    list(ledger.release_expired(now=NOON + timedelta(hours=1)))
+    list(ledger.settle_overdue(now=NOON + timedelta(hours=1)))
     for explanation in (before, ledger.explain(organization, at=later)):
         assert_adds_up(explanation)
         (weekly,) = explanation.grants
@@ -260,7 +260,7 @@ def test_a_hold_is_told_with_what_was_captured_what_came_back_and_its_refunds(ac
 def test_an_open_hold_has_no_end_yet_and_one_that_expired_has(organization):
     open_hold = hold(organization, 10, now=NOON)
     assert ledger.explain_spend(open_hold).settlement is None
-    list(ledger.release_expired(now=NOON + timedelta(hours=1)))
+    list(ledger.settle_overdue(now=NOON + timedelta(hours=1)))
     settlement = ledger.explain_spend(open_hold).settlement
     assert (settlement.outcome, settlement.captured_credits) == ("expired", 0)
     assert returned(settlement.returned) == [("weekly", 10, 0, 0)]
@@ -326,7 +326,7 @@ def test_however_many_refunds_there_are_the_queries_are_as_many(
 
 def test_what_lapses_at_the_same_moment_is_no_part_of_what_came_back(organization):
     made = hold(organization, 1, now=MONDAY + WEEK - timedelta(minutes=5))
-    list(ledger.release_expired(now=MONDAY + 2 * WEEK))
+    list(ledger.settle_overdue(now=MONDAY + 2 * WEEK))
     assert Entry.objects.get(kind="expire", credits=-49)
     settlement = ledger.explain_spend(made).settlement
     assert returned(settlement.returned) == [("weekly", 1, 1, 0)]
