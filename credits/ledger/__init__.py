@@ -18,6 +18,7 @@ from credits.ledger.errors import (
     TooManyCredits,
     UnknownAction,
 )
+from credits.ledger.foreseeing import Foreseen, GrantChange, foresee_adjustment, taking
 from credits.ledger.grants import adjust, grant
 from credits.ledger.holds import capture, hold, release, release_expired
 from credits.ledger.spending import (
@@ -37,6 +38,8 @@ __all__ = [
     "AlreadyLapsed",
     "Balance",
     "Drawn",
+    "Foreseen",
+    "GrantChange",
     "HoldClosed",
     "IdempotencyConflict",
     "LedgerError",
@@ -58,6 +61,7 @@ __all__ = [
     "check",
     "claw_back",
     "collect_shortfall",
+    "foresee_adjustment",
     "grant",
     "hold",
     "next_refill_at",
@@ -67,5 +71,6 @@ __all__ = [
     "release_expired",
     "spend",
     "spend_batch",
+    "taking",
     "week_start",
 ]
