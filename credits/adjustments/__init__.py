@@ -8,10 +8,21 @@ from credits.adjustments.bulk import (
     totals,
     upload,
 )
-from credits.adjustments.files import FileError, read, result, template
+from credits.adjustments.files import (
+    MAX_BYTES,
+    MAX_ROWS,
+    File,
+    FileError,
+    read,
+    result,
+    template,
+)
 from credits.adjustments.rules import TicketField, problems, refusal
 
 __all__ = [
+    "MAX_BYTES",
+    "MAX_ROWS",
+    "File",
     "FileError",
     "HasRefusedRows",
     "TicketField",

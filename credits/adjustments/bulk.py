@@ -98,7 +98,7 @@ def _make_next(bulk_id: UUID, now: datetime) -> bool:
 
 def _make(row: BulkAdjustmentRow, bulk: BulkAdjustment, now: datetime) -> None:
     """Adjust as the row asks, and note what came of it, both or neither."""
-    organization = Organization.objects.get(pk=row.organization_id)
+    organization = Organization.objects.get(public_id=row.cells["organization"])
     values, _ = checking.clean(row.cells)
     try:
         made = _adjust(checking.wanted(organization, values), row, bulk.confirmed_by, now)

@@ -80,8 +80,8 @@ class _Checks:
 
     def __init__(self, rows: list[dict[str, Any]], now: datetime) -> None:
         self.now = now
-        named = {row["organization"] for row in rows if "organization" in row}
-        self.organizations = Organization.objects.in_bulk(named, field_name="public_id")
+        public_ids = {row["organization"] for row in rows if "organization" in row}
+        self.organizations = Organization.objects.in_bulk(public_ids, field_name="public_id")
         ids = [adjustment_id(*named) for row in rows if (named := self._named(row))]
         self.made = Adjustment.objects.in_bulk(ids)
         self.available = self._available(rows)
