@@ -85,7 +85,8 @@ class AdjustForm(forms.Form):
     def asked(self) -> dict[str, Any]:
         """What `ledger.adjust` is asked for."""
         wanted = dict(self.cleaned_data)
-        return {**wanted, "code": wanted.pop("reason"), "reason": wanted.pop("text")}
+        code, words = wanted.pop("reason"), wanted.pop("text")
+        return {**wanted, "code": code, "reason": words}
 
     def refuse(self, error: ledger.LedgerError) -> None:
         for field, problem in adjustments.refusal(error).items():
