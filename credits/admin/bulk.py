@@ -1,6 +1,6 @@
 """Adjusting many organizations from one CSV file: upload, dry run, confirm, progress, result."""
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -199,8 +199,8 @@ class BulkAdjustmentAdmin(AdjustingAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def upload(self, request: StaffRequest) -> HttpResponse:
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+        form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+        if form.is_valid():
             file = form.cleaned_data["file"]
             bulk = adjustments.upload(file, by=request.user, now=timezone.now())
             return HttpResponseRedirect(change_url(bulk))
@@ -250,9 +250,8 @@ class BulkAdjustmentAdmin(AdjustingAdmin):
         if not is_news:
             messages.warning(request, "This was confirmed before.")
             return
-        # Without a broker the sweep takes it up.
-        queue = partial(run_bulk_adjustment.delay, str(bulk.pk))
-        transaction.on_commit(queue, robust=True)
+        # Where the broker is away, the sweep takes it up.
+        transaction.on_commit(lambda: run_bulk_adjustment.delay(str(bulk.pk)), robust=True)
 
 
 def _columns() -> dict[str, Any]:
