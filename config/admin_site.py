@@ -20,7 +20,7 @@ SIDEBAR = {
         "credits.refund": ("Refunds", "undo"),
         "credits.grant": ("Grants", "redeem"),
         "credits.adjustment": ("Adjustments", "exposure"),
-        "credits.bulkadjustment": ("Adjustments from files", "upload_file"),
+        "credits.bulkadjustment": ("Bulk adjustments", "upload_file"),
         "credits.wallet": ("Wallets", "account_balance_wallet"),
     },
     "Catalog": {

@@ -209,7 +209,7 @@ class Preview:
             for place, change in enumerate(self.foreseen.grants, 1)
             if change.credits or place <= GRANTS_SHOWN
         ]
-        return table(("Spent", "Grant", "Lapses", "Now", "Change", "Then"), rows)
+        return table(("Order", "Grant", "Lapses", "Now", "Change", "Then"), rows)
 
     @property
     def unshown(self) -> int:

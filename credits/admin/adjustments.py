@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import truncatechars
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
@@ -9,7 +10,9 @@ from unfold.decorators import action
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
 from credits.models import Adjustment, Entry
-from credits.models.adjustments import LINK
+from credits.models.adjustments import LINK, MAX_TICKET_LENGTH
+
+SHORT_TEXT_LENGTH, SHORT_TICKET_LENGTH = 60, 30
 
 
 class AdjustingAdmin(ReadOnlyAdmin):
@@ -17,12 +20,14 @@ class AdjustingAdmin(ReadOnlyAdmin):
         return request.user.has_perm("credits.adjust_credits")
 
 
-def shown_ticket(ticket: str) -> str:
-    """A ticket's address as a link, and its number as it is."""
+def shown_ticket(ticket: str, length: int = MAX_TICKET_LENGTH) -> str:
+    """A ticket's address as a link, and its number as it is; so many characters of either."""
     if not ticket.startswith(LINK):
-        return ticket
+        return truncatechars(ticket, length)
     return format_html(
-        '<a class="text-link" href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>', ticket
+        '<a class="text-link" href="{}" target="_blank" rel="noopener noreferrer">{}</a>',
+        ticket,
+        truncatechars(ticket.removeprefix(LINK), length),
     )
 
 
@@ -34,9 +39,9 @@ class AdjustmentAdmin(AdjustingAdmin):
         "signed_credits",
         "reason",
         "shown_text",
-        "shown_ticket",
-        "expires_at",
+        "short_ticket",
         "actor",
+        "expires_at",
     )
     list_filter = (
         "reason",
@@ -85,11 +90,15 @@ class AdjustmentAdmin(AdjustingAdmin):
 
     @admin.display(description="in their words")
     def shown_text(self, adjustment: Adjustment) -> str:
-        return adjustment.text
+        return truncatechars(adjustment.text, SHORT_TEXT_LENGTH)
 
     @admin.display(description="ticket")
     def shown_ticket(self, adjustment: Adjustment) -> str:
         return shown_ticket(adjustment.ticket) or "-"
+
+    @admin.display(description="ticket", ordering="ticket")
+    def short_ticket(self, adjustment: Adjustment) -> str:
+        return shown_ticket(adjustment.ticket, SHORT_TICKET_LENGTH) or "-"
 
     @admin.display(description="from the file")
     def file(self, adjustment: Adjustment) -> str:

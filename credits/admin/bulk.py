@@ -12,6 +12,7 @@ from django.template.defaultfilters import truncatechars
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -25,7 +26,7 @@ from credits.models import Adjustment, BulkAdjustment, BulkAdjustmentRow
 from credits.tasks import run_bulk_adjustment
 
 PROBLEMS_SHOWN = 50
-ROWS_SHOWN = 20
+ROWS_SHOWN = 10
 SECONDS_BETWEEN_LOOKS = 2
 
 Outcome = BulkAdjustmentRow.Outcome
@@ -150,13 +151,14 @@ class BulkAdjustmentAdmin(AdjustingAdmin):
     search_help_text = "File name, SHA-256 or who uploaded it"
     fields = (
         "file_name",
-        "sha256",
+        "shown_sha256",
         "uploaded_by",
         "uploaded_at",
         "confirmed_by",
         "confirmed_at",
         "finished_at",
     )
+    readonly_fields = ("shown_sha256",)
     actions_list = ("upload", "template")
     actions_detail = ("result", "confirm")
     change_form_outer_before_template = "admin/credits/bulkadjustment/overview.html"
@@ -169,6 +171,10 @@ class BulkAdjustmentAdmin(AdjustingAdmin):
         if bulk.finished_at:
             return "Finished"
         return "Under way" if bulk.confirmed_at else "Tried out"
+
+    @display(description="SHA-256")
+    def shown_sha256(self, bulk: BulkAdjustment) -> str:
+        return format_html('<span class="hash">{}</span>', bulk.sha256)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Without the button to confirm, which stands where the page says what will happen."""

@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     models.CharField(
                         choices=[
-                            ("waiting", "waiting"),
+                            ("waiting", "ready"),
                             ("done", "done"),
                             ("before", "done before"),
                             ("refused", "refused"),

@@ -99,7 +99,7 @@ class BulkAdjustmentRow(models.Model):
     """
 
     class Outcome(models.TextChoices):
-        WAITING = "waiting", "waiting"
+        WAITING = "waiting", "ready"
         DONE = "done", "done"
         DONE_BEFORE = "before", "done before"
         REFUSED = "refused", "refused"

@@ -26,8 +26,6 @@ def everything(admin, organization):
     Membership.objects.create(organization=organization, user=admin.user)
     admin.user.emailaddress_set.create(email=admin.user.email)
     create_key(name="CMS", organization=organization)
-    ledger.adjust(organization, 5, reason="Gift", actor=admin.user, now=now)
-    upload(admin, row(organization))
     people.invite(organization, "nina@acme.test", "member", by=admin.user, now=now)
     spend = ledger.spend(organization, "alt-text.generate", quantity=50, now=now)
     ledger.refund(Spend.objects.get(pk=spend.id), now=now)
@@ -45,6 +43,8 @@ def everything(admin, organization):
         received_at=now,
         processed_at=now,
     )
+    ledger.adjust(organization, 5, reason="Gift", actor=admin.user, now=now)
+    upload(admin, row(organization))
 
 
 REGISTERED = sorted(model._meta.label_lower for model in django_admin.site._registry)
