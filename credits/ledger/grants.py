@@ -1,6 +1,7 @@
 """Credits given and taken for a reason other than use."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -38,16 +39,11 @@ def grant(
         moment = database.open_wallet(organization.pk, now)
         if purchase_id and (first := Grant.objects.filter(purchase_id=purchase_id).first()):
             return first
-        if expires_at and expires_at <= moment:
-            raise AlreadyLapsed()
-        grant_id = database.value(
-            "ledger_open_grant",
-            organization=organization.pk,
-            kind=kind.value,
-            priority=PRIORITIES[kind],
-            amount=credits,
+        grant_id = _open_grant(
+            organization,
+            credits,
+            kind=kind,
             now=moment,
-            starts_at=moment,
             expires_at=expires_at,
             purchase=purchase_id,
             actor=actor.pk if actor else None,
@@ -55,6 +51,32 @@ def grant(
             adjustment=adjustment_id,
         )
         return Grant.objects.get(pk=grant_id)
+
+
+def _open_grant(
+    organization: Organization,
+    credits: int,
+    *,
+    kind: Grant.Kind,
+    now: datetime,
+    expires_at: datetime | None,
+    **why: Any,
+) -> UUID:
+    """A new grant of a wallet that is open at the moment `now`; its id."""
+    if expires_at and expires_at <= now:
+        raise AlreadyLapsed()
+    grant_id: UUID = database.value(
+        "ledger_open_grant",
+        organization=organization.pk,
+        kind=kind.value,
+        priority=PRIORITIES[kind],
+        amount=credits,
+        now=now,
+        starts_at=now,
+        expires_at=expires_at,
+        **why,
+    )
+    return grant_id
 
 
 def adjust(
@@ -128,15 +150,15 @@ def _made(adjustment_id: UUID) -> Adjustment | None:
 
 
 def _give(adjustment: Adjustment) -> None:
-    grant(
+    _open_grant(
         adjustment.organization,
         adjustment.credits,
         kind=Grant.Kind.STAFF,
         now=adjustment.created_at,
         expires_at=adjustment.expires_at,
-        actor=adjustment.actor,
+        actor=adjustment.actor_id,
         reason=adjustment.why,
-        adjustment_id=adjustment.pk,
+        adjustment=adjustment.pk,
     )
 
 
