@@ -85,7 +85,8 @@ def totals(bulk: BulkAdjustment, *outcomes: str) -> dict[str, int]:
 def _make_next(bulk_id: UUID, now: datetime) -> bool:
     """Make the next row, or finish; whether there was a row."""
     bulk = (
-        BulkAdjustment.objects.select_for_update(no_key=True)
+        BulkAdjustment.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("confirmed_by")
         .filter(pk=bulk_id, confirmed_at__isnull=False, finished_at=None)
         .first()
     )
