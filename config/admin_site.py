@@ -19,6 +19,8 @@ SIDEBAR = {
         "credits.spend": ("Spends", "shopping_cart_checkout"),
         "credits.refund": ("Refunds", "undo"),
         "credits.grant": ("Grants", "redeem"),
+        "credits.adjustment": ("Adjustments", "exposure"),
+        "credits.bulkadjustment": ("Bulk adjustments", "upload_file"),
         "credits.wallet": ("Wallets", "account_balance_wallet"),
     },
     "Catalog": {

@@ -28,3 +28,9 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 def _inert(value: Any) -> Any:
     is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
     return f"'{value}" if is_formula else value
+
+
+def without_guard(text: str) -> str:
+    """A cell of `csv_text` as it was before a `'` was put in front of it."""
+    is_guarded = text.startswith("'") and text[1:].startswith(FORMULA_STARTS)
+    return text[1:] if is_guarded else text

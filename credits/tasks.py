@@ -1,11 +1,12 @@
 """What Celery Beat runs. Each task is idempotent and reads the clock once, here at the edge."""
 
 import logging
+from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
-from credits import ledger, mail, notices, tokens, totals
+from credits import adjustments, ledger, mail, notices, tokens, totals
 from credits.ledger import audit
 
 logger = logging.getLogger(__name__)
@@ -59,3 +60,17 @@ def forget_tokens() -> None:
     """Delete what browser tokens spent, some time after their end."""
     forgotten = tokens.forget_expired(now=timezone.now())
     logger.info("Forgot %s browser tokens", forgotten)
+
+
+@shared_task
+def run_bulk_adjustment(bulk_id: str) -> None:
+    """Make the next rows of a confirmed file, and queue the rest behind what else waits."""
+    if adjustments.run(UUID(bulk_id), now=timezone.now()):
+        run_bulk_adjustment.delay(bulk_id)
+
+
+@shared_task
+def finish_bulk_adjustments() -> None:
+    """Take up the files that a crash, or a broker that was away, has left."""
+    for bulk_id in adjustments.abandoned(now=timezone.now()):
+        run_bulk_adjustment.delay(str(bulk_id))

@@ -14,6 +14,7 @@ APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
     "credits.activity",
+    "credits.adjustments",
     "credits.key_secrets",
     "credits.ledger",
     "credits.mail",

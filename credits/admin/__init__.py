@@ -4,6 +4,8 @@ from django.contrib import admin
 
 from credits.admin import (
     access,
+    adjustments,
+    bulk,
     catalog,
     ledger,
     mail,
@@ -17,6 +19,8 @@ from credits.admin import (
 
 __all__ = [
     "access",
+    "adjustments",
+    "bulk",
     "catalog",
     "ledger",
     "mail",

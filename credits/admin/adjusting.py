@@ -1,6 +1,7 @@
-"""Adjusting credits by hand: the form and the page behind its own permission."""
+"""Adjusting credits by hand: a form, then exactly what would change, then it changes."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,18 +11,30 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
 )
 
-from credits import ledger
-from credits.admin.base import StaffRequest, change_url, one_time_id
+from credits import adjustments, ledger
+from credits.admin.adjustments import shown_ticket
+from credits.admin.asking import CONFIRMED
+from credits.admin.base import StaffRequest, change_url, label, one_time_id
+from credits.admin.overview import GRANT_LABELS
+from credits.admin.tables import number, table
 from credits.counting import counted
-from credits.models import Entry, Organization
+from credits.models import Adjustment, Organization
+from credits.models.adjustments import MAX_TEXT_LENGTH
 from credits.models.organizations import MAX_CREDITS
 
 if TYPE_CHECKING:
     from credits.admin.organizations import OrganizationAdmin
+
+# Beyond so many grants, those that stay as they are can't all be looked at.
+GRANTS_SHOWN = 20
+# What the preview said is taken of which grants.
+SHOWN_TAKING = "shown_taking"
 
 
 class AdjustForm(forms.Form):
@@ -36,10 +49,20 @@ class AdjustForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget({"autofocus": True}),
         help_text="Whole credits: 100 gives a hundred, -100 takes a hundred.",
     )
-    reason = forms.CharField(
-        max_length=Entry._meta.get_field("reason").max_length,
+    reason = forms.ChoiceField(
+        choices=[("", "Choose one"), *Adjustment.Reason.choices], widget=UnfoldAdminSelectWidget
+    )
+    text = forms.CharField(
+        label="In your words",
+        required=False,
+        max_length=MAX_TEXT_LENGTH,
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
-        help_text="Kept in the ledger and in the log, with your name.",
+        help_text="Kept with the reason in the ledger and in the log, with your name. "
+        "Needed where the reason is another one.",
+    )
+    ticket = adjustments.TicketField(
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Its address, which begins with https://, or its number.",
     )
     expires_at = forms.SplitDateTimeField(
         label="Lapses at",
@@ -53,80 +76,154 @@ class AdjustForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.now = now
 
-    def clean_credits(self) -> int:
-        credits: int = self.cleaned_data["credits"]
-        if credits == 0:
-            raise forms.ValidationError("Write how many credits to give or take; 0 does nothing.")
-        return credits
-
     def clean(self) -> dict[str, Any]:
-        expires_at = self.cleaned_data.get("expires_at")
-        if expires_at and self.cleaned_data.get("credits", 0) < 0:
-            self.add_error("expires_at", "Only credits that are given can lapse; leave it empty.")
-        elif expires_at and expires_at <= self.now:
-            self.add_error("expires_at", "This moment has passed; choose one to come.")
+        for field, problem in adjustments.problems(self.cleaned_data, now=self.now).items():
+            self.add_error(field, problem)
         return self.cleaned_data
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What `ledger.adjust` is asked for."""
+        wanted = dict(self.cleaned_data)
+        code, words = wanted.pop("reason"), wanted.pop("text")
+        return {**wanted, "code": code, "reason": words}
+
+    def refuse(self, error: ledger.LedgerError) -> None:
+        for field, problem in adjustments.refusal(error).items():
+            if field in self.fields:
+                self.add_error(field, problem)
+            else:
+                used = "This form was used before, for another adjustment; open the page again."
+                self.add_error("adjustment_id", used)
+
+
+class TakesSomethingElse(Exception):
+    """What was confirmed would take from other grants than the preview showed."""
 
 
 def adjust_view(
     model_admin: "OrganizationAdmin", request: StaffRequest, organization: Organization
 ) -> HttpResponse:
-    """Show the form; adjust and log when it is right, both or neither."""
-    now = timezone.now()
-    form = AdjustForm(request.POST or None, now=now)
-    if (
-        request.method == "POST"
-        and form.is_valid()
-        and _adjust(model_admin, request, organization, form)
-    ):
-        return HttpResponseRedirect(change_url(organization))
-    return model_admin.page(
-        request,
-        "admin/credits/organization/adjust.html",
-        organization,
-        title=f"Adjust credits of {organization}",
-        form=form,
-        media=model_admin.media + form.media,
-        balance=ledger.balance(organization, now=now),
-    )
+    return _Adjusting(model_admin, request, organization).respond()
 
 
-def _adjust(
-    model_admin: "OrganizationAdmin",
-    request: StaffRequest,
-    organization: Organization,
-    form: AdjustForm,
-) -> bool:
-    """Whether it is done; if not, the form says why."""
-    asked = form.cleaned_data
-    try:
-        with transaction.atomic():
-            made = ledger.adjust(organization, **asked, actor=request.user, now=form.now)
-            if made:
-                log = f"Adjusted credits by {asked['credits']:+,}: {asked['reason']}"
-                model_admin.log_change(request, organization, log)
-    except ledger.OutOfCredits as error:
-        form.add_error("credits", f"At most {counted(error.available)} can be taken.")
-        return False
-    except ledger.AlreadyLapsed:
-        form.add_error("expires_at", "The ledger is past this moment already; choose a later one.")
-        return False
-    except ledger.IdempotencyConflict:
-        message = "This form was used before, for another adjustment; open the page again."
-        form.add_error("adjustment_id", message)
-        return False
-    _tell(request, organization, asked["credits"], made, form.now)
-    return True
+class _Adjusting:
+    """One request to adjust one organization's credits."""
 
+    def __init__(
+        self, model_admin: "OrganizationAdmin", request: StaffRequest, organization: Organization
+    ) -> None:
+        self.model_admin, self.request, self.organization = model_admin, request, organization
+        self.now = timezone.now()
+        self.form = AdjustForm(request.POST or None, now=self.now)
 
-def _tell(
-    request: StaffRequest, organization: Organization, credits: int, made: bool, now: datetime
-) -> None:
-    left = ledger.balance(organization, now=now).total
-    if made:
-        done = f"{'Gave' if credits > 0 else 'Took'} {counted(abs(credits))}"
-        messages.success(request, f"{done}. {organization} now has {left:,}.")
-    else:
-        messages.warning(
-            request, f"This was done before, so nothing changed. {organization} has {left:,}."
+    def respond(self) -> HttpResponse:
+        is_sent = self.request.method == "POST" and self.form.is_valid()
+        if not is_sent or "change" in self.request.POST:
+            return self._ask()
+        try:
+            if CONFIRMED in self.request.POST:
+                return self._adjust()
+            return self._preview()
+        except ledger.LedgerError as error:
+            self.form.refuse(error)
+            return self._ask()
+
+    def _ask(self) -> HttpResponse:
+        return self._page(
+            "adjust.html",
+            media=self.model_admin.media + self.form.media,
+            balance=ledger.balance(self.organization, now=self.now),
         )
+
+    def _page(self, template: str, **context: Any) -> HttpResponse:
+        return self.model_admin.page(
+            self.request,
+            f"admin/credits/organization/{template}",
+            self.organization,
+            title=f"Adjust credits of {self.organization}",
+            form=self.form,
+            **context,
+        )
+
+    def _preview(self, *, is_other: bool = False) -> HttpResponse:
+        asked = self.form.cleaned_data
+        foreseen = ledger.foresee_adjustment(
+            self.organization, asked["credits"], expires_at=asked["expires_at"], now=self.now
+        )
+        return self._page(
+            "adjust_preview.html",
+            preview=Preview(foreseen, asked["credits"]),
+            reason=Adjustment.Reason(asked["reason"]).label,
+            ticket=shown_ticket(asked["ticket"]),
+            names={"confirmed": CONFIRMED, "taking": SHOWN_TAKING},
+            is_other=is_other,
+        )
+
+    def _adjust(self) -> HttpResponse:
+        try:
+            made = self._adjust_as_shown()
+        except (TakesSomethingElse, ledger.OutOfCredits):
+            return self._preview(is_other=True)
+        self._tell(made)
+        return HttpResponseRedirect(change_url(self.organization))
+
+    @transaction.atomic
+    def _adjust_as_shown(self) -> bool:
+        """Adjust and log, both or neither; whether it was made now."""
+        asked = self.form.asked
+        made = ledger.adjust(self.organization, **asked, actor=self.request.user, now=self.now)
+        if made:
+            if ledger.taking(asked["adjustment_id"]) != self.request.POST.get(SHOWN_TAKING):
+                raise TakesSomethingElse
+            why = Adjustment.objects.get(pk=asked["adjustment_id"]).why
+            log = f"Adjusted credits by {asked['credits']:+,}: {why}"
+            self.model_admin.log_change(self.request, self.organization, log)
+        return made
+
+    def _tell(self, made: bool) -> None:
+        left = ledger.balance(self.organization, now=self.now).total
+        credits = self.form.cleaned_data["credits"]
+        if made:
+            done = f"{'Gave' if credits > 0 else 'Took'} {counted(abs(credits))}"
+            messages.success(self.request, f"{done}. {self.organization} now has {left:,}.")
+        else:
+            messages.warning(
+                self.request,
+                f"This was done before, so nothing changed. {self.organization} has {left:,}.",
+            )
+
+
+class Preview:
+    """What the preview page tells of an adjustment that was foreseen."""
+
+    def __init__(self, foreseen: ledger.Foreseen, credits: int) -> None:
+        self.foreseen = foreseen
+        self.button = f"{'Give' if credits > 0 else 'Take'} {counted(abs(credits))}"
+
+    @cached_property
+    def grants(self) -> dict[str, Any]:
+        """In burn-down order; of many grants that stay as they are, only the first."""
+        rows = [
+            _grant_row(place, change)
+            for place, change in enumerate(self.foreseen.grants, 1)
+            if change.credits or place <= GRANTS_SHOWN
+        ]
+        return table(("Order", "Grant", "Lapses", "Now", "Change", "Then"), rows)
+
+    @property
+    def unshown(self) -> int:
+        return len(self.foreseen.grants) - len(self.grants["rows"])
+
+
+def _grant_row(place: int, change: ledger.GrantChange) -> list[Any]:
+    grant = change.grant
+    name = label(grant.get_kind_display(), GRANT_LABELS[grant.kind])
+    return [
+        f"{place}.",
+        label("New grant", "success") if change.before is None else name,
+        grant.expires_at or "Never",
+        number(change.before) if change.before is not None else None,
+        number(change.credits, "+") if change.credits else "stays",
+        number(grant.remaining),
+    ]

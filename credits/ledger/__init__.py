@@ -21,6 +21,7 @@ from credits.ledger.errors import (
     UnknownAction,
 )
 from credits.ledger.explaining import Explanation, GrantExplanation, explain
+from credits.ledger.foreseeing import Foreseen, GrantChange, foresee_adjustment, taking
 from credits.ledger.grants import adjust, grant
 from credits.ledger.holds import capture, hold, release
 from credits.ledger.overdue import settle_overdue
@@ -45,6 +46,8 @@ __all__ = [
     "Drawn",
     "Effect",
     "Explanation",
+    "Foreseen",
+    "GrantChange",
     "GrantEmpty",
     "GrantExplanation",
     "HoldClosed",
@@ -71,6 +74,7 @@ __all__ = [
     "collect_shortfall",
     "explain",
     "explain_spend",
+    "foresee_adjustment",
     "grant",
     "hold",
     "next_refill_at",
@@ -82,5 +86,6 @@ __all__ = [
     "settle_overdue",
     "spend",
     "spend_batch",
+    "taking",
     "week_start",
 ]

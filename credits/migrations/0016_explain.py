@@ -15,7 +15,7 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0014_totals")]
+    dependencies = [("credits", "0015_adjustments")]
 
     operations = [
         migrations.CreateModel(

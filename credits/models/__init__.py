@@ -1,4 +1,5 @@
 from credits.models.access import ApiKey
+from credits.models.adjustments import Adjustment, BulkAdjustment, BulkAdjustmentRow
 from credits.models.catalog import Action, Service, Wording
 from credits.models.ledger import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
@@ -29,7 +30,10 @@ __all__ = [
     "MAX_REFERENCE_LENGTH",
     "Action",
     "Activity",
+    "Adjustment",
     "ApiKey",
+    "BulkAdjustment",
+    "BulkAdjustmentRow",
     "Clawback",
     "DayTotal",
     "Email",

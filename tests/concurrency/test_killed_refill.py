@@ -1,9 +1,7 @@
 """A refill that dies in the middle leaves whole chunks, and the next one finishes the work."""
 
-import time
 from datetime import timedelta
 
-import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -11,8 +9,7 @@ from credits import ledger
 from credits.ledger import audit
 from credits.models import Entry, Organization, Wallet
 from tests.concurrency.conftest import program
-
-WAIT_SECONDS = 30
+from tests.concurrency.locks import wait_for_who_waits_for_a_lock
 
 
 def test_a_refill_killed_in_the_middle_is_finished_by_the_next(committed_db):
@@ -46,17 +43,3 @@ def test_a_refill_killed_in_the_middle_is_finished_by_the_next(committed_db):
 def refilled_of(organizations: list[Organization]) -> list[bool]:
     expired = Entry.objects.filter(kind="expire")
     return [expired.filter(organization=organization).exists() for organization in organizations]
-
-
-def wait_for_who_waits_for_a_lock() -> int:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pid FROM pg_locks "
-                "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-            )
-            if row := cursor.fetchone():
-                return row[0]
-        time.sleep(0.05)
-    pytest.fail("The refill never came to the locked wallet.")

@@ -14,6 +14,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from credits import ledger, people, staff_keys
 from credits.access import create_key
 from credits.models import Membership, Spend
+from tests.credits.adjustment_files import row, upload
 from tests.topups.sold import dispute, give_back, sell
 from topups.models import BillingAccount, Reconciliation, StripeEvent
 
@@ -46,6 +47,8 @@ def everything(admin, organization):
         received_at=now,
         processed_at=now,
     )
+    ledger.adjust(organization, 5, reason="Gift", actor=admin.user, now=now)
+    upload(admin, row(organization))
 
 
 REGISTERED = sorted(model._meta.label_lower for model in django_admin.site._registry)
@@ -56,11 +59,11 @@ def test_every_page_of_every_model_answers(admin, everything, label):
     app, name = label.split(".")
     url = f"/admin/{app}/{name}/"
     model = apps.get_model(label)
-    row = model.objects.order_by("pk").first()
-    assert row is not None
+    first = model.objects.order_by("pk").first()
+    assert first is not None
     assert admin.get(url, follow=True).status_code == 200
-    assert admin.get(f"{url}{quote(row.pk)}/change/").status_code == 200
-    assert admin.get(f"{url}{quote(row.pk)}/history/").status_code == 200
+    assert admin.get(f"{url}{quote(first.pk)}/change/").status_code == 200
+    assert admin.get(f"{url}{quote(first.pk)}/history/").status_code == 200
     assert admin.get(url, {"q": "zzz"}, follow=True).status_code == 200
     can_add = django_admin.site._registry[model].has_add_permission(
         admin.get(url, follow=True).wsgi_request

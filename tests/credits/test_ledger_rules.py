@@ -176,7 +176,7 @@ def test_credits_that_would_lapse_before_they_are_given_are_refused(organization
         )
     form = {
         "credits": "5",
-        "reason": "late",
+        "reason": "goodwill",
         "expires_at_0": f"{tomorrow:%Y-%m-%d}",
         "expires_at_1": f"{tomorrow:%H:%M:%S}",
         "adjustment_id": str(uuid.uuid4()),
