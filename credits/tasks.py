@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from credits import ledger, mail, notices, tokens
+from credits import ledger, mail, notices, sign_ins, tokens
 from credits.ledger import audit
 
 logger = logging.getLogger(__name__)
@@ -53,3 +53,10 @@ def forget_tokens() -> None:
     """Delete what browser tokens spent, some time after their end."""
     forgotten = tokens.forget_expired(now=timezone.now())
     logger.info("Forgot %s browser tokens", forgotten)
+
+
+@shared_task
+def forget_sign_ins() -> None:
+    """Delete the lines of the sign-in log that are too old."""
+    forgotten = sign_ins.forget_old(now=timezone.now())
+    logger.info("Forgot %s sign-ins", forgotten)

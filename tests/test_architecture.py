@@ -19,6 +19,8 @@ VERBS = (
     "credits.notices",
     "credits.people",
     "credits.reports",
+    "credits.second_factors",
+    "credits.sign_ins",
     "credits.tokens",
     "topups.billing",
     "topups.checkout",

@@ -11,6 +11,7 @@ from credits.admin import (
     organizations,
     people,
     schedule,
+    sign_ins,
     users,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "organizations",
     "people",
     "schedule",
+    "sign_ins",
     "users",
 ]
 

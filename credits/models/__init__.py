@@ -14,6 +14,7 @@ from credits.models.mail import Email
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
+from credits.models.sign_ins import SignIn
 from credits.models.tokens import TokenUse
 from credits.models.users import User
 from credits.models.wallets import Wallet
@@ -39,6 +40,7 @@ __all__ = [
     "Organization",
     "Refund",
     "Service",
+    "SignIn",
     "Spend",
     "TokenUse",
     "User",

@@ -42,7 +42,7 @@ def test_what_is_no_page_is_as_strict(client, db, path):
     assert policy(client.get(path)) == STRICT
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/admin/credits/organization/"])
+@pytest.mark.parametrize("path", ["/admin/", "/admin/credits/organization/"])
 def test_the_admin_has_the_exceptions_that_its_libraries_need(admin, path):
     given = policy(admin.get(path, follow=True))
     assert given.pop("script-src").startswith("'self' 'unsafe-eval' 'sha256-")
