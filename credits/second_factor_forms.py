@@ -14,7 +14,6 @@ from django.core.exceptions import ValidationError
 from credits import signing_in
 from credits.models import User
 
-
 MAX_CODE_LENGTH = 32
 
 
