@@ -40,7 +40,7 @@ def code_refused(request: HttpRequest, user: User, error: ValidationError) -> No
 def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
     request.session[SIGNED_IN_AT] = timezone.now().timestamp()
     records = get_authentication_records(request, user)
-    methods = [record.get("type", record["method"]) for record in records]
+    methods = dict.fromkeys(record.get("type", record["method"]) for record in records)
     note(request, Outcome.SIGNED_IN, user=user, methods=methods)
 
 

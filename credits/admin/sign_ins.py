@@ -53,7 +53,7 @@ class SignInAdmin(ReadOnlyAdmin):
         try:
             return queryset.filter(ip=str(ip_address(term))), False
         except ValueError:
-            return queryset.filter(email=term.replace("\0", "")), False
+            return queryset.filter(email=term), False
 
     @admin.display(description="who", ordering="email")
     def who(self, sign_in: SignIn) -> str:

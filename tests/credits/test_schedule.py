@@ -25,6 +25,7 @@ def test_each_scheduled_task_exists_and_runs():
         "Release expired holds": "credits.tasks.release_expired_holds",
         "Check the ledger": "credits.tasks.check_ledger",
         "Forget browser tokens": "credits.tasks.forget_tokens",
+        "Forget sign-ins": "credits.tasks.forget_sign_ins",
         "Send email": "credits.tasks.send_mail",
         "Send notices": "credits.tasks.send_notices",
         "Finish payments": "topups.tasks.sweep",
