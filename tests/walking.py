@@ -27,8 +27,8 @@ class Stop:
     """A page of the walk. `path` may name what `furnish` returns, as in `/keys/{key}/revoke/`.
 
     `visitor` is who looks: an `owner` who may see the balance, a `poor` one who may not and whose
-    credits are gone, a `loner` without an organization, a `guarded` one with a second factor, `staff`,
-    or `nobody`.
+    credits are gone, a `loner` without an organization, a `guarded` one with a second factor,
+    `staff`, or `nobody`.
     """
 
     name: str
@@ -184,7 +184,7 @@ def clients() -> dict[str, Client]:
     for name in ("owner", "poor", "loner", "guarded", "staff"):
         visitors[name] = Client()
         visitors[name].force_login(User.objects.get(email=f"{name}@example.com"))
-    visitors["guarded"].post("/accounts/2fa/reauthenticate/", {"code": codes.code()})
+    codes.show(visitors["guarded"], User.objects.get(email="guarded@example.com"))
     return visitors
 
 

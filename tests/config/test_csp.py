@@ -22,8 +22,14 @@ STRICT = {
 def test_pages_of_customers_take_nothing_inline_and_nothing_from_elsewhere(site, worker):
     ids, visitors = furnish(), clients()
     for stop, path in stops(ids):
-        if not path.startswith("/sandbox/pay/"):
+        if not path.startswith(("/sandbox/pay/", "/accounts/2fa/totp/activate/")):
             assert policy(visitors[stop.visitor].get(path)) == STRICT, path
+
+
+def test_the_page_that_sets_up_a_second_factor_shows_its_qr_code(client, django_user_model, db):
+    client.force_login(django_user_model.objects.create_user("dana@example.com"))
+    page = client.get("/accounts/2fa/totp/activate/")
+    assert policy(page) == {**STRICT, "img-src": "'self' data:"}
 
 
 def test_the_page_of_a_sandbox_payment_leads_anywhere(client, db):
