@@ -4,12 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
-from codes import SECRET, WRONG_CODE, code, has_second_factor, set_up
+from codes import WRONG_CODE, code, has_second_factor, set_up
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.cache import cache
-from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -387,29 +386,3 @@ def test_nobody_takes_it_from_a_superuser_or_from_themselves_that_way(boss, sam)
     for user in (sam, administrator):
         assert reset(boss, user).status_code == 403
         assert has_second_factor(user)
-
-
-def test_the_last_administrator_is_let_in_again_from_the_shell(sam, capsys):
-    set_up(sam)
-    call_command("reset_second_factor", "Sam@Example.com")
-    assert "Removed" in capsys.readouterr().out
-    assert not has_second_factor(sam)
-    with pytest.raises(CommandError, match="has no second factor"):
-        call_command("reset_second_factor", "sam@example.com")
-    with pytest.raises(CommandError, match="Nobody signs in with"):
-        call_command("reset_second_factor", "nobody@example.com")
-
-
-def test_staff_without_one_are_found_in_the_list_of_users(boss, sam):
-    without = boss.get("/admin/credits/user/", {"is_staff__exact": 1, "second_factor": "no"}).text
-    assert "sam@example.com" in without
-    set_up(sam)
-    without = boss.get("/admin/credits/user/", {"is_staff__exact": 1, "second_factor": "no"}).text
-    assert "sam@example.com" not in without
-    assert "sam@example.com" in boss.get("/admin/credits/user/", {"second_factor": "yes"}).text
-
-
-def test_the_secret_is_on_no_page_of_the_admin(boss, sam, admin):
-    set_up(sam)
-    assert SECRET not in boss.get(f"/admin/credits/user/{sam.pk}/change/").text
-    assert boss.get("/admin/mfa/authenticator/").status_code == 404
