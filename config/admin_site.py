@@ -45,6 +45,7 @@ SIDEBAR = {
         "credits.user": ("Users", "person"),
         "credits.membership": ("Memberships", "badge"),
         "credits.invitation": ("Invitations", "person_add"),
+        "credits.signin": ("Sign-ins", "login"),
         "auth.group": ("Staff groups", "groups"),
     },
     "Schedule": {
@@ -100,7 +101,6 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": _icon,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "ENVIRONMENT": environment,
-    "LOGIN": {"form": "credits.accounts.AdminLoginForm"},
     "SIDEBAR": {"navigation": navigation},
     "STYLES": [_stylesheet],
     # Tailwind's indigo, the accent of the customers' pages. In the dark, links take 500: it is a

@@ -30,6 +30,8 @@ ADMIN: Directives = {
 PAGES: dict[str, Directives] = {
     # The style sheet of Swagger UI holds its icons.
     "api-docs": {"img-src": [SELF, "data:"]},
+    # The secret is drawn into the page as a QR code, and is at no address of its own.
+    "mfa_activate_totp": {"img-src": [SELF, "data:"]},
     # Whoever paid is sent on to wherever the shop is.
     "sandbox-pay": {"form-action": None},
 }

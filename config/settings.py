@@ -151,6 +151,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django_celery_beat",
     "pgtrigger",
     "corsheaders",
@@ -179,6 +180,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "credits.staff_sessions.StaffSessionsMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
@@ -270,6 +272,23 @@ ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_TRUSTED_PROXY_COUNT = _integer(
     "TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0, at_least=0, at_most=10
 )
+# Staff are asked for a second factor at every sign-in, and have to set one up first.
+STAFF_TWO_FACTOR_REQUIRED = _boolean("STAFF_TWO_FACTOR_REQUIRED", PRODUCTION)
+STAFF_SESSION_IDLE_MINUTES = _integer("STAFF_SESSION_IDLE_MINUTES", 60, at_least=5, at_most=1440)
+STAFF_SESSION_MAX_HOURS = _integer("STAFF_SESSION_MAX_HOURS", 12, at_least=1, at_most=168)
+SIGN_IN_LOG_DAYS = _integer("SIGN_IN_LOG_DAYS", 400, at_least=30, at_most=3650)
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = f"Credits ({urlsplit(BASE_URL).hostname})"
+# A clock may be one step off (https://www.rfc-editor.org/rfc/rfc6238#section-5.2).
+MFA_TOTP_TOLERANCE = 1
+# Whoever can sign in at all has shown the address to be theirs, or was given it by staff.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "authenticate": "credits.second_factor_forms.AuthenticateForm",
+    "reauthenticate": "credits.second_factor_forms.ReauthenticateForm",
+    "activate_totp": "credits.second_factor_forms.ActivateTOTPForm",
+}
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
 

@@ -18,6 +18,7 @@ urlpatterns = [
     path("accounts/", RedirectView.as_view(pattern_name="home")),
     path("accounts/email/", accounts.no_change_of_address),
     path("accounts/", include("allauth.urls")),
+    path("admin/login/", accounts.admin_door),
     path("admin/", admin.site.urls),
     path("api/", include("credits.api.urls")),
     path("health/", health.live, name="health"),

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from corsheaders.signals import check_request_enabled
 from django.apps import AppConfig
 
@@ -10,3 +12,4 @@ class CreditsConfig(AppConfig):
         from credits.api.cors import allows_page
 
         check_request_enabled.connect(allows_page)
+        import_module("credits.signing_in")

@@ -6,7 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from credits import adjustments, ledger, mail, notices, tokens, totals
+from credits import adjustments, ledger, mail, notices, sign_ins, tokens, totals
 from credits.ledger import audit
 
 logger = logging.getLogger(__name__)
@@ -74,3 +74,10 @@ def finish_bulk_adjustments() -> None:
     """Take up the files that a crash, or a broker that was away, has left."""
     for bulk_id in adjustments.abandoned(now=timezone.now()):
         run_bulk_adjustment.delay(str(bulk_id))
+
+
+@shared_task
+def forget_sign_ins() -> None:
+    """Delete the lines of the sign-in log that are too old."""
+    forgotten = sign_ins.forget_old(now=timezone.now())
+    logger.info("Forgot %s sign-ins", forgotten)

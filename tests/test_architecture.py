@@ -22,6 +22,8 @@ VERBS = (
     "credits.people",
     "credits.reports",
     "credits.staff_keys",
+    "credits.second_factors",
+    "credits.sign_ins",
     "credits.tokens",
     "credits.totals",
     "topups.billing",

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+import codes
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.test import Client
@@ -26,7 +27,8 @@ class Stop:
     """A page of the walk. `path` may name what `furnish` returns, as in `/keys/{key}/revoke/`.
 
     `visitor` is who looks: an `owner` who may see the balance, a `poor` one who may not and whose
-    credits are gone, a `loner` without an organization, `staff`, or `nobody`.
+    credits are gone, a `loner` without an organization, a `guarded` one with a second factor,
+    `staff`, or `nobody`.
     """
 
     name: str
@@ -84,6 +86,15 @@ WALK = (
     Stop("walk-playground", "/playground/"),
     Stop("walk-playground-without-organization", "/playground/", "loner"),
     Stop("walk-change-password", "/accounts/password/change/"),
+    Stop("walk-two-factor", "/accounts/2fa/"),
+    Stop("walk-set-up-two-factor", "/accounts/2fa/totp/activate/"),
+    Stop("walk-two-factor-on", "/accounts/2fa/", "guarded"),
+    Stop("walk-turn-two-factor-off", "/accounts/2fa/totp/deactivate/", "guarded"),
+    Stop("walk-recovery-codes", "/accounts/2fa/recovery-codes/", "guarded"),
+    Stop("walk-new-recovery-codes", "/accounts/2fa/recovery-codes/generate/", "guarded"),
+    Stop("walk-second-factor", "/accounts/2fa/reauthenticate/", "guarded"),
+    Stop("walk-not-staff", "/admin/login/", status=403),
+    Stop("walk-confirm-password", "/accounts/reauthenticate/"),
     Stop("walk-sign-out", "/accounts/logout/"),
     Stop("walk-hidden-overview", "/", "poor"),
     Stop("walk-hidden-top-up", "/top-up/", "poor"),
@@ -104,6 +115,7 @@ def furnish(name: str = "Fern & Field", other: str = "Zebra Lane") -> dict[str, 
     for owned, user in ((organization, owner), (poor, owner), (poor, poor_owner)):
         Membership.objects.create(organization=owned, user=user, role=Membership.Role.OWNER)
     User.objects.create_user("loner@example.com")
+    codes.set_up(User.objects.create_user("guarded@example.com"))
     User.objects.create_superuser("staff@example.com")
     _use(organization, poor, owner)
     key, _ = create_key(name="CMS", organization=organization)
@@ -169,9 +181,10 @@ def _begun(organization: Organization, owner: User, credits: int) -> Purchase:
 def clients() -> dict[str, Client]:
     """Everybody who walks, signed in."""
     visitors = {"nobody": Client()}
-    for name in ("owner", "poor", "loner", "staff"):
+    for name in ("owner", "poor", "loner", "guarded", "staff"):
         visitors[name] = Client()
         visitors[name].force_login(User.objects.get(email=f"{name}@example.com"))
+    codes.show(visitors["guarded"], User.objects.get(email="guarded@example.com"))
     return visitors
 
 

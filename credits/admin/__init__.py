@@ -13,6 +13,7 @@ from credits.admin import (
     organizations,
     people,
     schedule,
+    sign_ins,
     staff_keys,
     users,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "organizations",
     "people",
     "schedule",
+    "sign_ins",
     "staff_keys",
     "users",
 ]

@@ -1,6 +1,9 @@
 """What Celery Beat runs and when, in the admin's own look."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django_celery_beat import admin as beat
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -37,6 +40,10 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
     list_display = ("name", "enabled", "scheduler", "task", "last_run_at", "total_run_count")
     list_filter = ("enabled",)
     date_hierarchy = None
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever may only look must not start or stop a task either."""
+        return super().get_actions(request) if self.has_change_permission(request) else {}
 
 
 @admin.register(CrontabSchedule)

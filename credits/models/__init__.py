@@ -16,6 +16,7 @@ from credits.models.mail import Email
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
+from credits.models.sign_ins import SignIn
 from credits.models.staff_keys import StaffKey
 from credits.models.tokens import TokenUse
 from credits.models.totals import DayTotal, GrantMonth, TotalsMark
@@ -49,6 +50,7 @@ __all__ = [
     "Organization",
     "Refund",
     "Service",
+    "SignIn",
     "Spend",
     "StaffKey",
     "TokenUse",

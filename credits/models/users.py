@@ -34,3 +34,4 @@ class User(AbstractUser):
 
     class Meta:
         ordering = ("email",)
+        permissions = (("reset_second_factor", "Can take away a lost second factor"),)

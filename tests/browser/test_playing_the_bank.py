@@ -75,7 +75,7 @@ def sign_in(page: Page) -> None:
     page.goto("/sandbox/")
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}])

@@ -26,9 +26,9 @@ def supporter(site) -> User:
 
 def sign_in(page: Page, password: str = PASSWORD) -> None:
     page.goto("/admin/login/")
-    page.get_by_label("Email address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 def test_a_member_of_staff_adjusts_a_balance_and_sees_it_in_the_ledger(
@@ -63,7 +63,7 @@ def test_a_member_of_staff_adjusts_a_balance_and_sees_it_in_the_ledger(
 
 def test_a_wrong_password_keeps_the_admin_closed(page, supporter, screenshot):
     sign_in(page, "wrong")
-    expect(page.get_by_text("Please enter the correct").first).to_be_visible()
+    expect(page.get_by_text("not correct").first).to_be_visible()
     screenshot("admin-wrong-password")
     page.goto("/admin/credits/organization/")
-    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -49,9 +49,9 @@ def page(open_page, color_scheme) -> Page:
 
 def sign_in(page: Page) -> None:
     page.goto("/admin/login/")
-    page.get_by_label("Email address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 def open_purchase(page: Page) -> None:

@@ -22,8 +22,14 @@ STRICT = {
 def test_pages_of_customers_take_nothing_inline_and_nothing_from_elsewhere(site, worker):
     ids, visitors = furnish(), clients()
     for stop, path in stops(ids):
-        if not path.startswith("/sandbox/pay/"):
+        if not path.startswith(("/sandbox/pay/", "/accounts/2fa/totp/activate/")):
             assert policy(visitors[stop.visitor].get(path)) == STRICT, path
+
+
+def test_the_page_that_sets_up_a_second_factor_shows_its_qr_code(client, django_user_model, db):
+    client.force_login(django_user_model.objects.create_user("dana@example.com"))
+    page = client.get("/accounts/2fa/totp/activate/")
+    assert policy(page) == {**STRICT, "img-src": "'self' data:"}
 
 
 def test_the_page_of_a_sandbox_payment_leads_anywhere(client, db):
@@ -42,7 +48,7 @@ def test_what_is_no_page_is_as_strict(client, db, path):
     assert policy(client.get(path)) == STRICT
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/admin/credits/organization/"])
+@pytest.mark.parametrize("path", ["/admin/", "/admin/credits/organization/"])
 def test_the_admin_has_the_exceptions_that_its_libraries_need(admin, path):
     given = policy(admin.get(path, follow=True))
     assert given.pop("script-src").startswith("'self' 'unsafe-eval' 'sha256-")

@@ -110,6 +110,10 @@ def test_the_rest_of_a_database_address_is_kept(load: Load) -> None:
         ("REDIS_URL", "hunter2", "it must be like redis://"),
         ("WEEKLY_CREDITS_DEFAULT", "50.5", "it must be 0 to 1000000000"),
         ("HOLD_DEFAULT_SECONDS", "86401", "it must be 1 to 86400"),
+        ("STAFF_TWO_FACTOR_REQUIRED", "maybe", "it must be true or false"),
+        ("STAFF_SESSION_IDLE_MINUTES", "0", "it must be 5 to 1440"),
+        ("STAFF_SESSION_MAX_HOURS", "1000", "it must be 1 to 168"),
+        ("SIGN_IN_LOG_DAYS", "7", "it must be 30 to 3650"),
         ("EMAIL_URL", "gopher://me:hunter2@mail", "it must be like smtp"),
         ("EMAIL_URL", "smtp://me:hunter2@mail:port", "it must be like smtp"),
         ("STRIPE_SECRET_KEY", "sk_test_hunter2", "STRIPE_WEBHOOK_SECRET together"),
@@ -155,3 +159,9 @@ def names_read() -> set[str]:
     asked = re.compile(r'(?:env\.\w+|_integer|_boolean)\(\s*"([A-Z_]+)"')
     files = (settings.BASE_DIR / "config" / name for name in ("settings.py", "environment.py"))
     return {name for file in files for name in asked.findall(file.read_text())}
+
+
+def test_staff_need_a_second_factor_in_production_unless_it_is_turned_off(load: Load) -> None:
+    assert not load()["STAFF_TWO_FACTOR_REQUIRED"]
+    assert load(**PRODUCTION)["STAFF_TWO_FACTOR_REQUIRED"]
+    assert not load(**PRODUCTION, STAFF_TWO_FACTOR_REQUIRED="false")["STAFF_TWO_FACTOR_REQUIRED"]

@@ -79,13 +79,13 @@ def test_every_page_says_that_the_sandbox_stands_in(admin, organization):
     ]
     for page in pages:
         assert "Stripe sandbox" in admin.get(page).content.decode()
-    assert "no real money moves" in Client().get("/admin/login/").content.decode()
+    assert "No real money moves" in Client().get("/admin/login/", follow=True).text
 
 
 def test_no_page_says_so_with_a_real_key(admin, settings):
     settings.STRIPE_SANDBOX = False
     assert "sandbox" not in admin.get("/admin/").content.decode().lower()
-    assert "no real money" not in Client().get("/admin/login/").content.decode()
+    assert "No real money" not in Client().get("/admin/login/", follow=True).text
 
 
 def test_the_sidebar_leads_only_where_the_user_may_go(admin, sign_in):

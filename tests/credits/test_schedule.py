@@ -27,6 +27,7 @@ def test_each_scheduled_task_exists_and_runs():
         "Finish bulk adjustments": "credits.tasks.finish_bulk_adjustments",
         "Forget browser tokens": "credits.tasks.forget_tokens",
         "Ledger totals": "credits.tasks.roll_up_totals",
+        "Forget sign-ins": "credits.tasks.forget_sign_ins",
         "Send email": "credits.tasks.send_mail",
         "Send notices": "credits.tasks.send_notices",
         "Finish payments": "topups.tasks.sweep",

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.views.decorators import staff_member_required
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from credits.staff_sessions import staff_required
 from topups.sandbox import (
     bank,
     customers,
@@ -56,7 +56,7 @@ AMOUNTS: dict[str, tuple[Callable[..., object], str]] = {
 
 
 @never_cache
-@staff_member_required
+@staff_required
 @require_GET
 def board(request: HttpRequest) -> HttpResponse:
     """The newest sales, promotion codes, customers and events, with what can be done to each."""
@@ -76,7 +76,7 @@ def board(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/control.html", context)
 
 
-@staff_member_required
+@staff_required
 @require_POST
 def act(request: HttpRequest, action: str) -> HttpResponse:
     """Do what a button says, and tell what came of it on the board."""
