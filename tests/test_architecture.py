@@ -14,8 +14,10 @@ APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
     "credits.activity",
+    "credits.balance_history",
     "credits.ledger",
     "credits.mail",
+    "credits.movements",
     "credits.notices",
     "credits.people",
     "credits.reports",

@@ -11,6 +11,7 @@ from credits.models.ledger import (
     Spend,
 )
 from credits.models.mail import Email
+from credits.models.notes import Note
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
@@ -32,6 +33,7 @@ __all__ = [
     "Grant",
     "Invitation",
     "Membership",
+    "Note",
     "Notice",
     "NoticeDismissal",
     "NoticeKind",

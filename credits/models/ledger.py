@@ -371,6 +371,14 @@ class Entry(models.Model):
                 condition=Q(remaining_after__gte=0), name="entry_never_below_zero"
             ),
         )
+        indexes = (
+            # The few that staff made, however many there are in all.
+            models.Index(
+                fields=("organization", "-seq"),
+                condition=Q(actor__isnull=False),
+                name="staff_entries",
+            ),
+        )
         triggers: ClassVar = [
             pgtrigger.Protect(
                 name="entries_are_append_only", operation=pgtrigger.Update | pgtrigger.Delete
