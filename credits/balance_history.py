@@ -57,7 +57,7 @@ _BALANCES = """
             SELECT e.grant_id, -sum(e.credits) AS credits
             FROM credits_spend s
             JOIN credits_entry e ON e.spend_id = s.id
-            JOIN present g ON g.id = e.grant_id
+            JOIN credits_grant g ON g.id = e.grant_id
             WHERE s.organization_id = owner.id AND s.status = 'held'
                 AND s.hold_expires_at <= moment.at
                 AND (g.expires_at IS NULL OR g.expires_at > moment.at)
@@ -85,7 +85,11 @@ def balances(organization: Organization, moments: Sequence[datetime]) -> list[in
     >>> balances(acme, [datetime(2026, 11, 22, 23, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)])
     [12, 50]
     """
-    asked: dict[str, Any] = {"organization": organization.pk, "moments": list(moments), "first": min(moments)}
+    asked: dict[str, Any] = {
+        "organization": organization.pk,
+        "moments": list(moments),
+        "first": min(moments),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_BALANCES, asked)
         return [int(credits) for (credits,) in cursor.fetchall()]

@@ -44,8 +44,9 @@ def _moment(label: str) -> forms.DateTimeField:
 
 
 class SearchForm(forms.Form):
-    """What both lists can be searched by; `STATES` are those that the rows of a list have."""
+    """What both lists can be searched by; their rows have STATES, which a list has its name for."""
 
+    STATE = ""
     STATES: list[tuple[str, str]] = []
 
     reference = _words("Reference", "How it begins.")
@@ -59,6 +60,7 @@ class SearchForm(forms.Form):
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.organization = organization
+        self.fields["state"].label = self.STATE
         self.fields["state"].choices = [("", "Any"), *self.STATES]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
@@ -91,10 +93,12 @@ class SearchForm(forms.Form):
 
 
 class SpendsForm(SearchForm):
+    STATE = "Status"
     STATES = [(status.value, status.label) for status in Spend.Status]
 
 
 class EntriesForm(SearchForm):
+    STATE = "Kind"
     STATES = [(kind.value, kind.label) for kind in Entry.Kind]
 
 

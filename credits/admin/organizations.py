@@ -108,10 +108,11 @@ class OrganizationAdmin(ChangesMemberships):
     ) -> HttpResponse:
         days, now = chosen_days(request), timezone.now()
         organization = self.get_object(request, object_id)
-        overview = organization and Overview(organization, request.user, days=days, now=now)
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "overview": overview}
-        )
+        shown = {
+            "overview": organization and Overview(organization, request.user, days=days, now=now),
+            "show_save_and_add_another": False,
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def render_change_form(
         self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from credits import ledger
+from credits.balance_history import balances
 from credits.ledger import audit
 from credits.models import Clawback, Grant, Organization, Spend, User, Wallet
 from tests.credits.ledger_model import NEVER, PRIORITY, Model, ModelGrant, ModelSpend
@@ -273,12 +274,18 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for at, credits in self.bought_at.items():
             assert ledger.balance_at(self.organization, at=at).by_kind["top_up"] == credits
+        self.the_chart_shows_what_each_moment_tells()
         list(ledger.release_expired(now=self.now))
         ledger.change_threshold(self.organization, None, now=self.now)
         told = self.organization.notices.exclude(kind="low").order_by("id")
         assert list(told.values_list("kind", flat=True)) == self.model.told
         sequence = list(self.organization.entries.order_by("seq").values_list("seq", flat=True))
         assert sequence == list(range(1, len(sequence) + 1))
+
+    def the_chart_shows_what_each_moment_tells(self) -> None:
+        moments = [at + timedelta(seconds=more) for at in self.bought_at for more in (0, 1_000)]
+        told = [ledger.balance_at(self.organization, at=at).total for at in moments]
+        assert not moments or balances(self.organization, moments) == told
 
 
 @pytest.mark.usefixtures("db")
