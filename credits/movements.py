@@ -4,20 +4,20 @@ Conditions that no index knows are looked for in the next `SCANNED_ROWS` rows on
 for that says where to look on.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from credits import reports
 from credits.models import Entry, Organization, Spend
 
 ROWS_PER_PAGE = 50
-SCANNED_ROWS = 20_000
+SCANNED_ROWS = 10_000
 MOST_SPENDS_OF_A_REFERENCE = 1_000
 
 Row = TypeVar("Row")
@@ -136,7 +136,7 @@ def find_entries(
     else:
         from_number = max(oldest, newest - SCANNED_ROWS + 1)
     found = found.filter(conditions, seq__gte=from_number, seq__lte=newest)
-    entries = list(found[: ROWS_PER_PAGE + 1])
+    entries = reports.first_of(found, ROWS_PER_PAGE + 1)
     if len(entries) > ROWS_PER_PAGE:
         return Page(entries[:ROWS_PER_PAGE], entries[ROWS_PER_PAGE - 1].seq)
     is_cut = from_number > oldest
@@ -146,6 +146,21 @@ def find_entries(
 def _spends_named(organization: Organization, search: Search) -> list[UUID]:
     spends = _indexed_spends(organization, search).values_list("pk", flat=True)
     return reports.first_of(spends, MOST_SPENDS_OF_A_REFERENCE)
+
+
+# Entries are numbered without gaps in the order of time, so that halving finds a moment.
+_FIRST_SINCE = """
+    WITH RECURSIVE halves (low, high) AS (
+        SELECT 1::bigint, entry_seq + 1 FROM credits_wallet WHERE organization_id = %(organization)s
+        UNION ALL
+        SELECT CASE WHEN e.created_at < %(at)s THEN middle + 1 ELSE low END,
+            CASE WHEN e.created_at < %(at)s THEN high ELSE middle END
+        FROM halves, LATERAL (SELECT (low + high) / 2 AS middle) AS half
+        JOIN credits_entry e ON e.organization_id = %(organization)s AND e.seq = middle
+        WHERE low < high
+    )
+    SELECT low FROM halves WHERE low = high
+"""
 
 
 def _numbers(organization: Organization, search: Search, after: int | None) -> tuple[int, int]:
@@ -158,10 +173,8 @@ def _numbers(organization: Organization, search: Search, after: int | None) -> t
 
 
 def _first_since(organization: Organization, at: datetime) -> int:
-    """The number of the first entry from a moment on, or that of the next one to come.
-
-    Entries are numbered without gaps in the order of time, so that halving finds it.
-    """
-    moments = organization.entries.values_list("created_at", flat=True)
-    numbers = range(1, organization.wallet.entry_seq + 1)
-    return 1 + bisect_left(numbers, at, key=lambda seq: moments.get(seq=seq))
+    """The number of the first entry from a moment on, or that of the next one to come."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_SINCE, {"organization": organization.pk, "at": at})
+        number: int = cursor.fetchone()[0]
+        return number

@@ -189,12 +189,12 @@ def spends_in_order(
         chunk = first_of(rows.filter(newer, created_at__gte=at), SPENDS_PER_CHUNK)
 
 
-def first_of(spends: QuerySet[Spend, Row], most: int) -> list[Row]:
-    """The first `most` of some spends, read as is best for this very organization.
+def first_of(rows: QuerySet[Any, Row], most: int) -> list[Row]:
+    """The first `most` of some rows, read as is best for this very organization.
 
     PostgreSQL would soon plan a repeated query once for all organizations; what is good for the
     usual one sorts millions of rows of a big one.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        return list(spends[:most])
+        return list(rows[:most])
