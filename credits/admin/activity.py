@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SPEND_LABELS = {"spent": "success", "held": "warning"}
 # So many actions or keys that begin alike are looked for; whoever means another writes more of it.
 MOST_ALIKE = 100
+MOST_DIGITS = 18
 
 
 class MomentInput(UnfoldAdminTextInputWidget):
@@ -172,7 +173,7 @@ class EntryListing(Listing):
 
     def find(self, search: movements.Search, after: str) -> movements.Page[Entry, int]:
         """What is searched, from behind the entry of this number; raises Http404 for no number."""
-        if after and not (after.isascii() and after.isdigit()):
+        if after and not (after.isascii() and after.isdigit() and len(after) <= MOST_DIGITS):
             raise Http404("There is no such entry to go on from.")
         return movements.find_entries(self.organization, search, int(after) if after else None)
 
