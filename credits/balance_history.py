@@ -12,9 +12,9 @@ from credits.models import Organization
 # meanwhile, the last until the moment and the first after it. However many entries there are, no
 # more than those are read.
 #
-# A wallet's first touch releases all holds past their time, before anything else. So what such
-# holds still held at a moment is what came home with the first entry after it, less what clawbacks
-# took of it on the way.
+# Whatever touches a wallet first releases all holds past their time; only a refill does not, which
+# does no more to a grant than let it lapse. So what such holds still held at a moment is what came
+# home with the first other entry after it, less what clawbacks took of it on the way.
 _BALANCES = """
     WITH owner AS (
         SELECT o.id, o.created_at, o.weekly_credits, w.bundle_week
@@ -41,7 +41,7 @@ _BALANCES = """
         ) last
         LEFT JOIN LATERAL (
             SELECT e.created_at FROM credits_entry e
-            WHERE e.grant_id = g.id AND e.created_at > moment.at
+            WHERE e.grant_id = g.id AND e.created_at > moment.at AND e.kind <> 'expire'
             ORDER BY e.created_at, e.seq LIMIT 1
         ) next ON true
         LEFT JOIN LATERAL (

@@ -21,6 +21,16 @@ TABS = ("Overview", "Activity", "Purchases", "Members and keys", "Notes", "Staff
 
 
 @pytest.fixture
+def look() -> str:
+    return "light"
+
+
+@pytest.fixture
+def page(open_page, look) -> Page:
+    return open_page(**LOOKS[look])
+
+
+@pytest.fixture
 def supporter(site) -> User:
     user = User.objects.create_user(EMAIL, PASSWORD, is_staff=True)
     user.groups.set(Group.objects.filter(name__in=("support", "finance")))
@@ -65,8 +75,7 @@ def width(page: Page) -> int:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_tab_shows_its_part_below_the_same_head(open_page, organization, look):
-    page = open_page(**LOOKS[look])
+def test_every_tab_shows_its_part_below_the_same_head(page, organization, look, screenshot):
     open_organization(page, organization)
     for title in TABS:
         tab(page, title).click()
@@ -74,7 +83,7 @@ def test_every_tab_shows_its_part_below_the_same_head(open_page, organization, l
         expect(page.get_by_text(organization.public_id)).to_be_visible()
         expect(page.get_by_role("link", name="Adjust credits")).to_be_visible()
         assert width(page) <= page.viewport_size["width"]
-        photograph(page, f"organization-{title.lower().replace(' ', '-')}-{look}")
+        screenshot(f"organization-{title.lower().replace(' ', '-')}-{look}")
 
 
 def test_the_numbers_of_the_chart_are_read_without_it(page, organization):

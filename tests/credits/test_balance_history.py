@@ -67,6 +67,15 @@ def test_a_hold_past_its_time_is_told_as_given_back_before_anybody_writes_it_dow
     assert_told(organization, {held: 0, overdue: 50, MONDAY + DAY: 50})
 
 
+def test_a_refill_between_a_hold_and_its_release_changes_nothing_of_the_week_before(organization):
+    ledger.hold(organization, ACTION, quantity=45, expires_in_seconds=3600, now=MONDAY)
+    sum(ledger.refill(now=MONDAY + 7 * DAY))
+    expected = {MONDAY: 5, MONDAY + 2 * HOUR: 50, MONDAY + 7 * DAY: 50}
+    assert_told(organization, expected)
+    list(ledger.release_expired(now=MONDAY + 8 * DAY))
+    assert_told(organization, expected)
+
+
 def test_what_a_clawback_takes_of_a_hold_on_its_way_home_is_left_out(organization):
     purchase = paid_purchase(organization, 100, now=MONDAY)
     ledger.grant(organization, 100, kind=Grant.Kind.TOP_UP, purchase_id=purchase.pk, now=MONDAY)
