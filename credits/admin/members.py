@@ -59,7 +59,7 @@ class Surroundings:
         if not self.user.has_perm("credits.view_activity"):
             return None
         found = self.organization.activities.select_related("actor")[:MOST_ROWS]
-        return table(("When", "As customers read it", "Who"), map(_activity_row, found))
+        return table(("When", "Told as", "Who"), map(_activity_row, found))
 
     def _key_row(self, key: ApiKey) -> list[Any]:
         change = "credits.change_apikey"
@@ -103,7 +103,6 @@ def show(
             "around": around,
             "show_save_and_continue": False,
             "show_save_and_add_another": False,
-            "show_close": False,
         },
     )
 
