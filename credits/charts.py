@@ -1,4 +1,4 @@
-"""Bars of use by day, measured for an SVG: widths in percent of the plot, heights in pixels."""
+"""Charts by day, measured for an SVG: widths in percent of the plot, heights in pixels."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,35 +65,49 @@ class Day:
         return sum(segment.credits for segment in self.segments)
 
 
-class UsageChart:
+class Axis:
+    """The lines across a plot, a round step apart, up to the first that is not below `most`."""
+
+    height = PLOT_HEIGHT_PX
+
+    def __init__(self, most: int) -> None:
+        self.step, self.top = _scale(most)
+
+    @property
+    def marks(self) -> list[int]:
+        """The numbers beside the lines, from the top down to 0."""
+        return list(range(self.top, -1, -self.step))
+
+    @property
+    def lines(self) -> list[str]:
+        return [_height(mark, self.top) for mark in self.marks]
+
+
+class UsageChart(Axis):
     """Stacked bars of the credits that services used on each of `days`.
 
     >>> UsageChart({service: {date(2026, 11, 23): 30}}, [date(2026, 11, 23)]).top
     30
     """
 
-    height = PLOT_HEIGHT_PX
-
     def __init__(self, usage: Mapping[Service, Mapping[date, int]], days: Sequence[date]) -> None:
         self.series = _series(usage)
         self.total = sum(series.total for series in self.series)
         totals = [sum(series.by_day.get(day, 0) for series in self.series) for day in days]
-        self.step, self.top = _scale(max(totals))
+        super().__init__(max(totals))
         self.slot = _percent(100 / len(days))
         self.bar = _percent(100 / len(days) * BAR_SHARE)
         self.days = [self._day(index, day, len(days)) for index, day in enumerate(days)]
 
     def _day(self, index: int, day: date, count: int) -> Day:
         slot = 100 / count
-        every = -(-count // MOST_DATES)
-        position, rest = divmod(index, every)
         return Day(
             day=day,
             left=_percent(index * slot),
             x=_percent((index + (1 - BAR_SHARE) / 2) * slot),
             middle=_percent((index + 0.5) * slot),
             segments=tuple(self._segments(day)),
-            date_rank=0 if rest != every // 2 else 1 + position % 2,
+            date_rank=_date_rank(index, count),
         )
 
     def _segments(self, day: date) -> Iterator[Segment]:
@@ -104,15 +118,6 @@ class UsageChart:
                 height = max(credits / self.top * PLOT_HEIGHT_PX, 2 * GAP_PX)
                 bottom -= height
                 yield Segment(series, credits, f"{bottom:.1f}", f"{height - GAP_PX:.1f}")
-
-    @property
-    def marks(self) -> list[int]:
-        """The numbers beside the lines, from the top down to 0."""
-        return list(range(self.top, -1, -self.step))
-
-    @property
-    def lines(self) -> list[str]:
-        return [f"{PLOT_HEIGHT_PX * (1 - mark / self.top):.1f}" for mark in self.marks]
 
     @property
     def rows(self) -> list[tuple[Day, list[int]]]:
@@ -131,6 +136,17 @@ def days_until(last: date, count: int) -> list[date]:
 
 def _percent(share: float) -> str:
     return f"{share:.3f}%"
+
+
+def _height(credits: int, top: int) -> str:
+    """How far below the top of the plot a number stands, in pixels."""
+    return f"{PLOT_HEIGHT_PX * (1 - credits / top):.1f}"
+
+
+def _date_rank(index: int, count: int) -> int:
+    every = -(-count // MOST_DATES)
+    position, rest = divmod(index, every)
+    return 0 if rest != every // 2 else 1 + position % 2
 
 
 def _scale(most: int) -> tuple[int, int]:
@@ -164,3 +180,54 @@ def _colors(services: Iterable[Service]) -> dict[Service, int]:
         candidates = ((own + step) % MOST_SERIES + 1 for step in range(MOST_SERIES))
         colors[service] = next(c for c in candidates if c not in colors.values())
     return colors
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The balance a day ended with: where its slot begins and how high its line runs, in text."""
+
+    day: date
+    credits: int
+    left: str
+    middle: str
+    date_rank: int
+
+
+class BalanceChart(Axis):
+    """A line of the balance at the end of each of `days`, a step for each.
+
+    >>> BalanceChart([date(2026, 11, 22), date(2026, 11, 23)], [12, 50]).line
+    'M0,152.0V152.0H1V0.0H2'
+    """
+
+    def __init__(self, days: Sequence[date], balances: Sequence[int]) -> None:
+        super().__init__(max(balances))
+        self.slot = _percent(100 / len(days))
+        self.count = len(days)
+        self.levels = [
+            Level(
+                day,
+                credits,
+                _percent(index * 100 / len(days)),
+                _percent((index + 0.5) * 100 / len(days)),
+                _date_rank(index, len(days)),
+            )
+            for index, (day, credits) in enumerate(zip(days, balances, strict=True))
+        ]
+
+    @property
+    def line(self) -> str:
+        """The path in a box as wide as there are days and as high as the plot."""
+        heights = [_height(level.credits, self.top) for level in self.levels]
+        steps = "".join(f"V{height}H{end}" for end, height in enumerate(heights, 1))
+        return f"M0,{heights[0]}{steps}"
+
+    @property
+    def area(self) -> str:
+        """What is below the line."""
+        return f"{self.line}V{PLOT_HEIGHT_PX}H0Z"
+
+    @property
+    def rows(self) -> list[Level]:
+        """The days, newest first."""
+        return self.levels[::-1]

@@ -21,9 +21,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Collate, TruncDate
 
 from credits.ledger.weeks import week_start
-from credits.models import Action, Entry, Grant, Organization, Service, Spend, Wallet
+from credits.models import Action, Grant, Organization, Service, Spend, Wallet
 
-RECENT_ROWS = 20
 SPENDS_PER_CHUNK = 2_000
 
 Row = TypeVar("Row")
@@ -52,14 +51,6 @@ def untouched_bundle(organization: Organization, *, now: datetime) -> int:
         organization=organization, bundle_week__gte=week_start(now).date()
     )
     return 0 if written.exists() else organization.weekly_credits
-
-
-def recent_spends(organization: Organization) -> QuerySet[Spend]:
-    return organization.spends.select_related("action", "api_key")[:RECENT_ROWS]
-
-
-def recent_entries(organization: Organization) -> QuerySet[Entry]:
-    return organization.entries.select_related("grant", "spend__action", "actor")[:RECENT_ROWS]
 
 
 USAGE_GROUPS = {
@@ -189,12 +180,12 @@ def spends_in_order(
         chunk = first_of(rows.filter(newer, created_at__gte=at), SPENDS_PER_CHUNK)
 
 
-def first_of(spends: QuerySet[Spend, Row], most: int) -> list[Row]:
-    """The first `most` of some spends, read as is best for this very organization.
+def first_of(rows: QuerySet[Any, Row], most: int) -> list[Row]:
+    """The first `most` of some rows, read as is best for this very organization.
 
     PostgreSQL would soon plan a repeated query once for all organizations; what is good for the
     usual one sorts millions of rows of a big one.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        return list(spends[:most])
+        return list(rows[:most])

@@ -1,4 +1,4 @@
-"""Organizations: the list, and everything about one of them on one page."""
+"""Organizations: the list, the settings of one, and what is done to it."""
 
 from datetime import datetime
 from typing import Any
@@ -7,25 +7,24 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
 from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from credits import activity, ledger, reports
 from credits.activity import Kind
-from credits.admin import adjusting, explaining
+from credits.admin import activity as activity_tab
+from credits.admin import adjusting, explaining, members, notes, staff_history, tabs
 from credits.admin.base import StaffRequest
-from credits.admin.overview import Overview
-from credits.admin.people import ChangesMemberships, MembershipsInline
+from credits.admin.overview import Overview, chosen_days
+from credits.admin.people import ChangesMemberships
 from credits.models import Membership, Organization, User
 
-
-class MemberInline(MembershipsInline):
-    verbose_name = "member"
-    verbose_name_plural = "members"
-    autocomplete_fields = ("user",)
-    fields = ("user", "role")
+OVERVIEW = tabs.Tab("change", "Overview", ("credits.view_organization",))
+for tab in (OVERVIEW, activity_tab.TAB, members.TAB, notes.TAB, staff_history.TAB):
+    tabs.register(tab)
 
 
 class SuspendedFilter(admin.SimpleListFilter):
@@ -47,12 +46,9 @@ class OrganizationAdmin(ChangesMemberships):
     list_filter = (SuspendedFilter, "show_balance")
     search_fields = ("name", "public_id")
     search_help_text = "Name, public id or a member's email address"
-    fields = ("name", "public_id", "weekly_credits", "show_balance")
-    readonly_fields = ("public_id",)
-    inlines = (MemberInline,)
+    fields = ("name", "weekly_credits", "show_balance", "low_balance_credits")
+    readonly_fields = ("low_balance_credits",)
     actions_detail = ("adjust", "explain", "suspend", "resume")
-    change_form_outer_before_template = "admin/credits/organization/overview.html"
-    change_form_outer_after_template = "admin/credits/organization/history.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return super().get_queryset(request).annotate(available=reports.Available(timezone.now()))
@@ -97,18 +93,43 @@ class OrganizationAdmin(ChangesMemberships):
     def has_explain_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perms(explaining.ORGANIZATION_PERMISSIONS)
 
+    def get_urls(self) -> list[URLPattern]:
+        return [*tabs.urls(self), *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return () if members.is_shown(request) else super().get_fieldsets(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
+        return (members.MemberInline,) if members.is_shown(request) else ()
+
     def change_view(
         self,
-        request: HttpRequest,
+        request: StaffRequest,
         object_id: str,
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        days, now = chosen_days(request), timezone.now()
         organization = self.get_object(request, object_id)
-        overview = organization and Overview(organization, timezone.now())
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "overview": overview}
-        )
+        shown = {
+            "overview": organization and Overview(organization, request.user, days=days, now=now),
+            "show_save_and_add_another": False,
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+    def render_change_form(
+        self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With the head and the bar of all tabs; unfold's own place for actions stays empty."""
+        if organization := context["original"]:
+            context |= tabs.frame(self, request, organization)
+            context["actions_detail"] = []
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Model) -> HttpResponse:
+        if members.is_shown(request):
+            return HttpResponseRedirect(request.path)
+        return super().response_post_save_change(request, obj)
 
     def save_model(self, request: Any, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         now = timezone.now()

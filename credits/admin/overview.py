@@ -1,25 +1,35 @@
-"""What the page of one organization tells: its balance, grants, keys and latest activity."""
+"""What the first tab of an organization tells: its balance, how that went, and its grants."""
 
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from django.http import Http404, HttpRequest
+from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
-from credits import ledger, reports
-from credits.admin.base import key_status, label, link
+from credits import balance_history, ledger, reports
+from credits.admin import tabs
+from credits.admin.base import label, link
 from credits.admin.tables import number, table
-from credits.models import ApiKey, Clawback, Entry, Grant, Organization, Spend
+from credits.charts import BalanceChart, days_until
+from credits.models import Clawback, Entry, Grant, Organization, User
 
 GRANT_LABELS = {"weekly": "info", "top_up": "success", "staff": "warning"}
-SPEND_LABELS = {"spent": "success", "held": "warning"}
+MOST_GRANTS = 100
+PERIODS_DAYS = (30, 90)
+LAST_INSTANT = timedelta(days=1) - timedelta(microseconds=1)
 
 
 class Overview:
-    """Read by the templates beside the change form, each part in its own table."""
+    """Read by the template beside the form of settings, each part in its own table."""
 
-    def __init__(self, organization: Organization, now: datetime) -> None:
+    periods = PERIODS_DAYS
+
+    def __init__(self, organization: Organization, user: User, *, days: int, now: datetime) -> None:
         self.organization = organization
+        self.user = user
+        self.days = days
         self.now = now
         self.balance = ledger.balance(organization, now=now)
         self.next_refill_at = ledger.next_refill_at(now)
@@ -28,49 +38,49 @@ class Overview:
     def kinds(self) -> list[tuple[str, int]]:
         return [(Grant.Kind(kind).label, left) for kind, left in self.balance.by_kind.items()]
 
+    @cached_property
+    def chart(self) -> BalanceChart:
+        """The balance at the end of each day (UTC), and now at that of today."""
+        days = days_until(self.now.astimezone(UTC).date(), self.days)
+        ends = [datetime.combine(day, time(), UTC) + LAST_INSTANT for day in days[:-1]]
+        return BalanceChart(days, balance_history.balances(self.organization, [*ends, self.now]))
+
     @property
     def grants(self) -> dict[str, Any]:
-        rows = [_grant_row(g) for g in reports.present_grants(self.organization, now=self.now)]
+        grants = reports.present_grants(self.organization, now=self.now)[:MOST_GRANTS]
+        rows = [self._grant_row(grant) for grant in grants]
         if bundle := reports.untouched_bundle(self.organization, now=self.now):
             rows.insert(0, _untouched_row(bundle, self.next_refill_at))
-        return table(("Kind", "Left", "Of", "Given", "Lapses", "Grant"), rows)
+        return table(("Kind", "Left", "Of", "Given", "Lapses", "Grant", "Do"), rows)
 
-    @property
-    def spends(self) -> dict[str, Any]:
-        headers = ("When", "Action", "Quantity", "Credits", "Status", "Reference", "Left after")
-        return table(headers, map(_spend_row, reports.recent_spends(self.organization)))
-
-    @property
-    def entries(self) -> dict[str, Any]:
-        headers = ("No.", "When", "What", "Credits", "Left in grant", "Grant", "Why")
-        return table(headers, map(_entry_row, reports.recent_entries(self.organization)))
-
-    @property
-    def api_keys(self) -> dict[str, Any]:
-        keys = self.organization.api_keys.all()
-        rows = (_key_row(key, self.now) for key in keys)
-        return table(("Name", "Key", "Status", "Expires", "Last used"), rows)
+    def _grant_row(self, grant: Grant) -> list[Any]:
+        return [
+            kind_label(grant),
+            noted(grant.remaining, money_back(grant)),
+            number(grant.amount),
+            grant.created_at,
+            grant.expires_at or "Never",
+            link(grant, str(grant.pk)[-12:]),
+            tabs.revoke(self.user, grant),
+        ]
 
 
-def _kind(grant: Grant) -> str:
+def chosen_days(request: HttpRequest) -> int:
+    """How many days the chart shows; raises Http404 for a number that is not offered."""
+    text = request.GET.get("days", str(PERIODS_DAYS[0]))
+    if text not in map(str, PERIODS_DAYS):
+        raise Http404("The chart does not show so many days.")
+    return int(text)
+
+
+def kind_label(grant: Grant) -> str:
     return label(grant.get_kind_display(), GRANT_LABELS[grant.kind])
 
 
-def _noted(value: int, note: str) -> str:
+def noted(value: int, note: str) -> str:
     if not note:
         return number(value)
     return format_html('{} <span class="text-subtle">({})</span>', number(value), note)
-
-
-def _grant_row(grant: Grant) -> list[Any]:
-    return [
-        _kind(grant),
-        _noted(grant.remaining, money_back(grant)),
-        number(grant.amount),
-        grant.created_at,
-        grant.expires_at or "Never",
-        link(grant, str(grant.pk)[-12:]),
-    ]
 
 
 def money_back(grant: Grant) -> str:
@@ -94,36 +104,7 @@ def money_back(grant: Grant) -> str:
 def _untouched_row(bundle: int, lapses_at: datetime) -> list[Any]:
     kind = label(Grant.Kind.WEEKLY.label, GRANT_LABELS[Grant.Kind.WEEKLY])
     waiting = "Written down with its first use"
-    return [kind, number(bundle), number(bundle), waiting, lapses_at, None]
-
-
-def _spend_row(spend: Spend) -> list[Any]:
-    return [
-        spend.created_at,
-        link(spend, spend.action.code),
-        number(spend.quantity),
-        _kept(spend),
-        label(spend.get_status_display(), SPEND_LABELS.get(spend.status, "")),
-        spend.reference,
-        number(spend.balance_after),
-    ]
-
-
-def _kept(spend: Spend) -> str:
-    back = spend.released_credits + spend.refunded_credits
-    return _noted(spend.credits, f"{back:,} given back" if back else "")
-
-
-def _entry_row(entry: Entry) -> list[Any]:
-    return [
-        link(entry, str(entry.seq)),
-        entry.created_at,
-        entry.get_kind_display(),
-        number(entry.credits, "+"),
-        number(entry.remaining_after),
-        _kind(entry.grant),
-        why(entry),
-    ]
+    return [kind, number(bundle), number(bundle), waiting, lapses_at, None, None]
 
 
 def why(entry: Entry) -> str | None:
@@ -132,13 +113,3 @@ def why(entry: Entry) -> str | None:
     actor = format_html('<span class="text-subtle">{}</span>', entry.actor) if entry.actor else ""
     parts = [(part,) for part in (spend, entry.reason, actor) if part]
     return format_html_join(mark_safe("<br>"), "{}", parts)
-
-
-def _key_row(key: ApiKey, now: datetime) -> list[Any]:
-    return [
-        link(key, key.name),
-        f"{key.prefix}…",
-        key_status(key, now),
-        key.expires_at or "Never",
-        key.last_used_at or "Never",
-    ]

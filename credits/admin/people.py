@@ -102,7 +102,9 @@ class MembershipAdmin(ChangesMemberships):
         save(request, obj)
 
     def delete_model(self, request: Any, obj: Any) -> None:
+        """Told in the organization's log too, where it is found when the row is gone."""
         people.remove(obj, by=request.user, now=timezone.now())
+        self.log_change(request, obj.organization, f"Removed member {obj.user}.")
 
 
 @admin.register(Invitation)

@@ -67,7 +67,7 @@ def _take_back_reading(group: "models.Model", app_label: str, model: str) -> Non
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0017_row_actions"),
+        ("credits", "0018_notes"),
     ]
 
     operations = [

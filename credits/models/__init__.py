@@ -13,6 +13,7 @@ from credits.models.ledger import (
     Spend,
 )
 from credits.models.mail import Email
+from credits.models.notes import Note
 from credits.models.notices import Notice, NoticeDismissal, NoticeKind, NoticeOptOut
 from credits.models.organizations import MAX_CREDITS, Membership, Organization
 from credits.models.people import Activity, Invitation
@@ -43,6 +44,7 @@ __all__ = [
     "GrantMonth",
     "Invitation",
     "Membership",
+    "Note",
     "Notice",
     "NoticeDismissal",
     "NoticeKind",

@@ -407,6 +407,12 @@ class Entry(models.Model):
                 condition=Q(kind__in=("revoke", "restore", "freeze", "thaw")),
                 name="money_back_entries",
             ),
+            # The few that staff made, however many there are in all.
+            models.Index(
+                fields=("organization", "-seq"),
+                condition=Q(actor__isnull=False),
+                name="staff_entries",
+            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(

@@ -131,7 +131,8 @@ def test_staff_replace_the_last_owner_in_one_go_and_it_is_told(admin, organizati
         "memberships-1-user": nina.pk,
         "memberships-1-role": "owner",
     }
-    admin.post(f"{ORGANIZATION}{organization.pk}/change/", form)
+    members = f"{ORGANIZATION}{organization.pk}/members/"
+    assert admin.post(members, form).url == members
     assert roles(organization) == {"nina": "owner"}
     assert told(signed_in(nina), organization) == [
         "Credits staff removed dana@acme.test.",
@@ -148,7 +149,7 @@ def test_staff_do_not_take_the_last_owner_away(admin, organization, dana):
     }
     user_form = {"email": dana.email, "is_active": "on", **inline}
     tries = {
-        f"{ORGANIZATION}{organization.pk}/change/": {
+        f"{ORGANIZATION}{organization.pk}/members/": {
             **settings_form(organization, name="Renamed"),
             **inline,
             "memberships-0-organization": organization.pk,

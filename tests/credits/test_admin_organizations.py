@@ -74,18 +74,25 @@ def test_the_list_asks_the_database_as_often_for_forty_organizations_as_for_one(
 # --- One organization -------------------------------------------------------------------------
 
 
-def test_the_page_tells_balance_grants_spends_entries_members_and_keys(admin, organization):
+def test_the_tabs_tell_balance_grants_spends_entries_members_and_keys(admin, organization):
     key, _ = create_key(name="Production", organization=organization)
     now = timezone.now()
     member = User.objects.create_user("olivia@acme.test")
     Membership.objects.create(organization=organization, user=member, role="owner")
     ledger.adjust(organization, 1200, reason="Ticket 4711", actor=admin.user, now=now)
     ledger.spend(organization, "alt-text.generate", quantity=7, reference="asset-9", now=now)
-    page = admin.get(page_of(organization)).content.decode()
-    for told in ("1,243", "43", "1,200", "Ticket 4711", admin.user.email, "asset-9", "olivia"):
-        assert told in page
-    assert key.prefix in page
-    assert f"/admin/credits/entry/?organization__id__exact={organization.pk}" in page
+    tabs = {
+        "change": ("1,243", "43", "1,200"),
+        "activity": ("asset-9", "alt-text.generate", "1,243"),
+        "activity/?list=entries": ("Ticket 4711", admin.user.email, "+1,200"),
+        "members": ("olivia", key.prefix),
+        "history": ("Ticket 4711", admin.user.email),
+    }
+    for tab, facts in tabs.items():
+        page = admin.get(f"{LIST}{organization.pk}/{tab}", follow=True).text
+        assert [fact for fact in facts if fact not in page] == [], tab
+    grants = f"/admin/credits/grant/?organization__id__exact={organization.pk}"
+    assert grants in admin.get(page_of(organization)).text
 
 
 def test_the_page_shows_the_bundle_that_nobody_has_touched_yet(admin, organization):

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from credits import ledger
+from credits.balance_history import balances
 from credits.ledger import audit
 from credits.models import Clawback, Grant, Organization, Spend, User, Wallet
 from tests.credits.acme import assert_adds_up, assert_told_whole
@@ -301,6 +302,9 @@ class LedgerMachine(RuleBasedStateMachine):
             assert_adds_up(ledger.explain(self.organization, at=at))
         for spend in self.organization.spends.all():
             assert_told_whole(ledger.explain_spend(spend))
+        moments = list(self.left_at)
+        totals = [ledger.balance_at(self.organization, at=at).total for at in moments]
+        assert balances(self.organization, moments) == totals
         list(ledger.settle_overdue(now=self.now))
         ledger.change_threshold(self.organization, None, now=self.now)
         told = self.organization.notices.exclude(kind="low").order_by("id")

@@ -5,7 +5,7 @@ from django.db.models import Q
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("credits", "0019_access")]
+    dependencies = [("credits", "0022_staff_entries")]
 
     operations = [
         AddIndexConcurrently(
