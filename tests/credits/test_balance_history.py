@@ -63,7 +63,7 @@ def test_a_hold_past_its_time_is_told_as_given_back_before_anybody_writes_it_dow
     ledger.hold(organization, ACTION, quantity=50, expires_in_seconds=3600, now=MONDAY)
     held, overdue = MONDAY + HOUR / 2, MONDAY + 2 * HOUR
     assert_told(organization, {held: 0, overdue: 50})
-    list(ledger.release_expired(now=MONDAY + 3 * HOUR))
+    list(ledger.settle_overdue(now=MONDAY + 3 * HOUR))
     assert_told(organization, {held: 0, overdue: 50, MONDAY + DAY: 50})
 
 
@@ -72,7 +72,7 @@ def test_a_refill_between_a_hold_and_its_release_changes_nothing_of_the_week_bef
     sum(ledger.refill(now=MONDAY + 7 * DAY))
     expected = {MONDAY: 5, MONDAY + 2 * HOUR: 50, MONDAY + 7 * DAY: 50}
     assert_told(organization, expected)
-    list(ledger.release_expired(now=MONDAY + 8 * DAY))
+    list(ledger.settle_overdue(now=MONDAY + 8 * DAY))
     assert_told(organization, expected)
 
 
@@ -83,7 +83,7 @@ def test_what_a_clawback_takes_of_a_hold_on_its_way_home_is_left_out(organizatio
     ledger.claw_back(purchase.pk, revoke=70, freeze=0, now=MONDAY, reason="Refunded")
     overdue = MONDAY + 2 * HOUR
     assert_told(organization, {MONDAY: 0, overdue: 80})
-    list(ledger.release_expired(now=MONDAY + 3 * HOUR))
+    list(ledger.settle_overdue(now=MONDAY + 3 * HOUR))
     assert_told(organization, {MONDAY: 0, overdue: 80, MONDAY + DAY: 80})
 
 
