@@ -5,8 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from credits import ledger, mail, notices, tokens, totals
-from credits.ledger import audit
+from credits import jobs, ledger, mail, notices, tokens, totals
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +13,8 @@ logger = logging.getLogger(__name__)
 @shared_task
 def refill_week() -> None:
     """Write down the Monday refill; run hourly, it also makes up for a missed Monday."""
-    refilled = sum(ledger.refill(now=timezone.now()))
+    now = timezone.now()
+    refilled = sum(jobs.refill(as_of=now, now=now))
     logger.info("Refilled %s organizations", refilled)
 
 
@@ -28,7 +28,7 @@ def release_expired_holds() -> None:
 @shared_task
 def check_ledger() -> None:
     """Verify the ledger and log each row that is off as an error."""
-    for finding in audit.findings():
+    for finding in jobs.check_ledger(now=timezone.now()):
         logger.error("Ledger check failed: %s", finding)
 
 

@@ -14,6 +14,8 @@ APPS = ("config", "credits", "topups")
 VERBS = (
     "credits.access",
     "credits.activity",
+    "credits.figures",
+    "credits.jobs",
     "credits.ledger",
     "credits.mail",
     "credits.notices",
@@ -24,6 +26,7 @@ VERBS = (
     "topups.billing",
     "topups.checkout",
     "topups.events",
+    "topups.figures",
     "topups.fulfillment",
     "topups.notifications",
     "topups.reconciliation",

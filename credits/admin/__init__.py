@@ -5,6 +5,8 @@ from django.contrib import admin
 from credits.admin import (
     access,
     catalog,
+    figures,
+    jobs,
     ledger,
     mail,
     notices,
@@ -17,6 +19,8 @@ from credits.admin import (
 __all__ = [
     "access",
     "catalog",
+    "figures",
+    "jobs",
     "ledger",
     "mail",
     "notices",

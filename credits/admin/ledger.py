@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
+from credits.admin.filters import GrantKindFilter, ServiceFilter
 from credits.admin.overview import money_back, why
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
@@ -103,7 +104,7 @@ class EntryAdmin(LedgerAdmin):
         "grant_link",
         "why",
     )
-    list_filter = ("kind", ORGANIZATION, CREATED)
+    list_filter = ("kind", GrantKindFilter, ServiceFilter, ORGANIZATION, CREATED)
     list_select_related = ("organization", "grant", "spend__action", "actor")
     search_fields = (
         *LedgerAdmin.search_fields,

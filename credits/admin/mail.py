@@ -6,13 +6,18 @@ from django.contrib import admin
 from django.utils.html import format_html
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, label
+from credits.admin.filters import FailingFilter
 from credits.models import Email
 
 
 @admin.register(Email)
 class EmailAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "to", "template", "status", "sent_at", "attempts", "error")
-    list_filter = (("sent_at", admin.EmptyFieldListFilter), ("created_at", DayRangeFilter))
+    list_filter = (
+        ("sent_at", admin.EmptyFieldListFilter),
+        FailingFilter,
+        ("created_at", DayRangeFilter),
+    )
     search_fields = ("to", "key__exact", "template__exact")
     search_help_text = "Address, template or key"
     fields = (

@@ -16,6 +16,7 @@ from credits import activity, ledger, reports
 from credits.activity import Kind
 from credits.admin import adjusting
 from credits.admin.base import StaffRequest
+from credits.admin.filters import OutOfCreditsFilter
 from credits.admin.overview import Overview
 from credits.admin.people import ChangesMemberships, MembershipsInline
 from credits.models import Membership, Organization, User
@@ -44,7 +45,7 @@ class SuspendedFilter(admin.SimpleListFilter):
 @admin.register(Organization)
 class OrganizationAdmin(ChangesMemberships):
     list_display = ("name", "public_id", "balance", "weekly_bundle", "next_refill", "status")
-    list_filter = (SuspendedFilter, "show_balance")
+    list_filter = (SuspendedFilter, OutOfCreditsFilter, "show_balance")
     search_fields = ("name", "public_id")
     search_help_text = "Name, public id or a member's email address"
     fields = ("name", "public_id", "weekly_credits", "show_balance")

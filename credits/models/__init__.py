@@ -1,5 +1,6 @@
 from credits.models.access import ApiKey
 from credits.models.catalog import Action, Service, Wording
+from credits.models.jobs import JobRun
 from credits.models.ledger import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_QUANTITY,
@@ -34,6 +35,7 @@ __all__ = [
     "Grant",
     "GrantMonth",
     "Invitation",
+    "JobRun",
     "Membership",
     "Notice",
     "NoticeDismissal",
