@@ -61,11 +61,6 @@ class StripeEvent(models.Model):
                 name="stripe_events_to_attempt",
             ),
             models.Index(fields=("-received_at",), name="stripe_events_by_time"),
-            models.Index(
-                fields=("-received_at", "-id"),
-                condition=Q(status="failed"),
-                name="failed_stripe_events",
-            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="stripe_events_are_never_deleted", operation=pgtrigger.Delete),

@@ -78,11 +78,6 @@ class PaymentRefund(models.Model):
                 condition=Q(next_attempt_at__isnull=False),
                 name="refunds_to_attempt",
             ),
-            models.Index(
-                fields=("created_at",),
-                condition=Q(status__in=("pending", "requires_action", "succeeded")),
-                name="refunds_given_by_time",
-            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="payment_refunds_are_never_deleted", operation=pgtrigger.Delete),
@@ -148,13 +143,6 @@ class Dispute(models.Model):
 
     class Meta:
         ordering = ("-created_at", "stripe_dispute_id")
-        indexes = (
-            models.Index(
-                fields=("created_at",),
-                condition=Q(is_withdrawn=True),
-                name="disputes_withdrawn_by_time",
-            ),
-        )
         triggers: ClassVar = [
             pgtrigger.Protect(name="disputes_are_never_deleted", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(
