@@ -4,6 +4,7 @@ from credits.models.jobs import JobRun
 from credits.models.ledger import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_QUANTITY,
+    MAX_REASON_LENGTH,
     MAX_REFERENCE_LENGTH,
     Clawback,
     Entry,
@@ -24,6 +25,7 @@ __all__ = [
     "MAX_CREDITS",
     "MAX_IDEMPOTENCY_KEY_LENGTH",
     "MAX_QUANTITY",
+    "MAX_REASON_LENGTH",
     "MAX_REFERENCE_LENGTH",
     "Action",
     "Activity",
