@@ -14,7 +14,7 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0017_row_actions"),
+        ("credits", "0022_lapses"),
     ]
 
     operations = [
