@@ -93,15 +93,15 @@ class CreditTotals:
         kinds: Collection[str],
         *,
         grant_kind: str | None = None,
-        service_id: int | None = None,
+        service: int | None = None,
     ) -> list[int]:
-        """Of entries of these kinds, in each period; positive into the grants."""
+        """Of entries of these kinds in each period, positive into grants; `service` is its id."""
         found = (
             movement.credits
             for movement in self.movements
             if movement.entry_kind in kinds
             and grant_kind in (None, movement.grant_kind)
-            and service_id in (None, movement.service_id)
+            and service in (None, movement.service_id)
         )
         return [sum(column) for column in zip(*found, strict=True)] or [0] * len(self.periods)
 

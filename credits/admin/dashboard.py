@@ -71,10 +71,6 @@ class Row:
     cells: list[Cell]
     is_part: bool = False
 
-    @property
-    def is_empty(self) -> bool:
-        return not any(cell.url for cell in self.cells)
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -138,7 +134,7 @@ def row(
 ) -> Row:
     """A row whose numbers lead to their rows; there are none behind a 0."""
     cells = [
-        Cell(shown(number), url if number else "")
+        Cell(shown(number), url) if number else Cell("0")
         for number, url in zip(numbers, urls, strict=True)
     ]
     return Row(name, cells, is_part)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.template.defaultfilters import date as formatted
+from django.template.defaultfilters import pluralize
 
 from credits import figures
 from credits.admin import dashboard
@@ -56,7 +57,8 @@ def _refill(now: datetime) -> Tile:
 
 def _refill_state(runs: list[JobRun], now: datetime) -> tuple[str, str, dashboard.State]:
     """What the week's runs, newest first, have come to."""
-    recharged = f"{sum(run.count for run in runs):,} organizations recharged"
+    count = sum(run.count for run in runs)
+    recharged = f"{count:,} organization{pluralize(count)} recharged"
     done = next((run for run in runs if run.outcome == JobRun.Outcome.DONE), None)
     if runs and runs[0].outcome == JobRun.Outcome.BROKE_OFF:
         return "Broke off", f"{recharged}. {runs[0].summary}", "danger"
@@ -80,7 +82,7 @@ def _ledger_check(now: datetime) -> Tile:
         return Tile(title, "Not yet", "It runs every night", "neutral", url)
     at, url = f"Checked {_moment(check.finished_at)}", change_url(check)
     if check.outcome == JobRun.Outcome.FINDINGS:
-        rows = "1 row is" if check.count == 1 else f"{check.count:,} rows are"
+        rows = f"{check.count:,} row{pluralize(check.count, ' is,s are')}"
         return Tile(title, f"{rows} off", at, "danger", url)
     if check.outcome == JobRun.Outcome.BROKE_OFF:
         return Tile(title, "Broke off", at, "warning", url)
@@ -110,7 +112,7 @@ def _credit_rows(totals: CreditTotals, periods: list[Period]) -> Iterator[Row]:
     yield moved("Spent", Entry.Kind.SPEND, sign=-1)
     for service in Service.objects.all():
         spent = moved(service.name, Entry.Kind.SPEND, sign=-1, service=service.pk)
-        if not spent.is_empty:
+        if any(cell.url for cell in spent.cells):
             yield spent
     yield moved("Given back for spends", Entry.Kind.REFUND)
     yield moved("Lapsed", Entry.Kind.EXPIRE, sign=-1)

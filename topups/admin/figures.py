@@ -97,10 +97,9 @@ def _revenue(look: Look) -> Iterator[Row]:
         yield row(f"Paid in {currency.upper()}", gross, urls, shown=shown)
         yield row("Purchases", payments.get(currency, nothing), urls, is_part=True)
         for flow, totals in back:
-            numbers = totals.get(currency, nothing)
-            yield row(
-                flow.name, numbers, flow.urls(currency, look.periods), is_part=True, shown=shown
-            )
+            urls, numbers = flow.urls(currency, look.periods), totals.get(currency, nothing)
+            if any(numbers):
+                yield row(flow.name, numbers, urls, is_part=True, shown=shown)
 
 
 dashboard.TILES.append(tiles)
