@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.template.defaultfilters import date as formatted
-from django.template.defaultfilters import pluralize
+from django.template.defaultfilters import pluralize, truncatechars
 
 from credits import figures
 from credits.admin import dashboard
@@ -31,13 +31,13 @@ def tiles(look: Look) -> Iterator[Tile]:
     if look.may("credits.view_organization"):
         url = list_url("credits.organization", out_of_credits="yes")
         empty = figures.out_of_credits(now=look.now)
-        yield counting_tile("Out of credits", empty, "organizations now", "neutral", url)
+        yield counting_tile("Out of credits", empty, "Organizations now", "neutral", url)
     if look.may("credits.view_jobrun"):
         yield _refill(look.now)
         yield _ledger_check(look.now)
     if look.may("credits.view_email"):
         url, failing = list_url("credits.email", failing="yes"), figures.failing_emails()
-        yield counting_tile("Failing emails", failing, "tried again", "warning", url)
+        yield counting_tile("Failing emails", failing, "Tried again", "warning", url)
 
 
 def _stale_totals(now: datetime) -> Iterator[Tile]:
@@ -61,7 +61,7 @@ def _refill_state(runs: list[JobRun], now: datetime) -> tuple[str, str, dashboar
     recharged = f"{count:,} organization{pluralize(count)} recharged"
     done = next((run for run in runs if run.outcome == JobRun.Outcome.DONE), None)
     if runs and runs[0].outcome == JobRun.Outcome.BROKE_OFF:
-        return "Broke off", f"{recharged}. {runs[0].summary}", "danger"
+        return "Broke off", f"{recharged}. {truncatechars(runs[0].summary, 100)}", "danger"
     if done:
         return "Done", f"{recharged}; none was left at {_moment(done.finished_at)}", "ok"
     if runs and now - runs[0].started_at < RUNS_AT_MOST:

@@ -73,13 +73,13 @@ def tiles(look: Look) -> Iterator[Tile]:
             list_url("topups.stripeevent", status__exact="failed"),
             figures.failed_events(),
         )
-        yield counting_tile("Failed events", failed, "of Stripe, tried again", "danger", url)
+        yield counting_tile("Failed events", failed, "Of Stripe, tried again", "danger", url)
     if look.may("topups.view_purchase"):
         url, stuck = list_url("topups.purchase", stuck="yes"), figures.stuck(now=look.now)
-        yield counting_tile("Stuck purchases", stuck, "undecided for too long", "danger", url)
+        yield counting_tile("Stuck purchases", stuck, "Undecided for too long", "danger", url)
     if look.may("topups.view_dispute"):
         url, waiting = list_url("topups.dispute", needs_answer="yes"), figures.disputes_to_answer()
-        yield counting_tile("Disputes to answer", waiting, "in Stripe's dashboard", "warning", url)
+        yield counting_tile("Disputes to answer", waiting, "In Stripe's dashboard", "warning", url)
 
 
 def tables(look: Look) -> Iterator[Table]:
