@@ -42,9 +42,12 @@ def tiles(look: Look) -> Iterator[Tile]:
 
 def _stale_totals(now: datetime) -> Iterator[Tile]:
     as_of = _totals_as_of()
+    if as_of is None and not Entry.objects.exists():
+        return
     if as_of is None or now - as_of > STALE_AFTER:
-        detail = f"Nothing is counted since {_moment(as_of)}." if as_of else "Nothing is counted."
-        yield Tile("Totals of credits", "Behind", f"{detail} Is a worker running?", "warning")
+        since = f" since {_moment(as_of)}" if as_of else ""
+        detail = f"Nothing is counted{since}. Is a worker running?"
+        yield Tile("Totals of credits", "Behind", detail, "warning")
 
 
 def _refill(now: datetime) -> Tile:

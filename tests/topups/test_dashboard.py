@@ -14,7 +14,7 @@ from django.utils import timezone
 from sold import dispute, give_back, sell
 
 from credits import jobs, ledger, totals
-from credits.models import Email, Organization, Spend
+from credits.models import Email, Organization, Spend, TotalsMark
 from topups.models import Plan, StripeEvent
 
 # A Wednesday, so that last week has days on both sides of it.
@@ -170,7 +170,6 @@ def test_the_chart_s_days_are_there_as_a_table(admin, history):
 
 def test_with_nothing_in_it_the_page_says_so(admin, db, set_clock):
     set_clock(NOW)
-    totals.roll_up(now=NOW)
     page = admin.get("/admin/").text
     for told in ("Nothing needs attention", "Nothing in these two weeks", "Nothing was spent"):
         assert told in page
@@ -262,6 +261,9 @@ def run_out() -> None:
 
 
 def test_old_totals_need_attention(admin, history, set_clock):
+    TotalsMark.objects.update(as_of=None)
+    assert "Nothing is counted. Is a worker running?" in admin.get("/admin/").text
+    TotalsMark.objects.update(as_of=NOW)
     set_clock(NOW + timedelta(minutes=9))
     assert "Totals of credits" not in admin.get("/admin/").text
     set_clock(NOW + timedelta(minutes=11))
