@@ -272,6 +272,24 @@ def test_old_totals_need_attention(admin, history, set_clock):
     assert "Nothing is counted since Nov 25, 12:30 UTC" in page
 
 
+def test_a_spend_still_updates_its_wallet_in_place(acme):
+    ledger.spend(acme, "alt-text.generate", now=NOW)
+    before = wallet_updates()
+    for _ in range(5):
+        ledger.spend(acme, "alt-text.generate", now=NOW)
+    updates, in_place = (after - then for after, then in zip(wallet_updates(), before, strict=True))
+    assert updates == in_place == 5
+
+
+def wallet_updates() -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'credits_wallet'"
+        )
+        return cursor.fetchone()
+
+
 # --- Who sees what ----------------------------------------------------------------------------
 
 PARTS = {
