@@ -22,6 +22,7 @@ SIDEBAR = {
         "credits.adjustment": ("Adjustments", "exposure"),
         "credits.bulkadjustment": ("Bulk adjustments", "upload_file"),
         "credits.wallet": ("Wallets", "account_balance_wallet"),
+        "credits.jobrun": ("Refills and checks", "event_available"),
     },
     "Catalog": {
         "credits.service": ("Services", "auto_awesome"),
@@ -57,11 +58,16 @@ SIDEBAR = {
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar's groups, each with the lists that the user may see."""
+    """The way to the dashboard, and the groups of lists that the user may see."""
     groups = (
         {"title": title, "items": _items(request, models)} for title, models in SIDEBAR.items()
     )
-    return [*(group for group in groups if group["items"]), *_sandbox()]
+    return [_first_page(), *(group for group in groups if group["items"]), *_sandbox()]
+
+
+def _first_page() -> dict[str, Any]:
+    first = {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")}
+    return {"items": [first]}
 
 
 def _sandbox() -> list[dict[str, Any]]:
@@ -102,6 +108,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "ENVIRONMENT": environment,
     "SIDEBAR": {"navigation": navigation},
+    "DASHBOARD_CALLBACK": "credits.admin.dashboard.context",
     "STYLES": [_stylesheet],
     # Tailwind's indigo, the accent of the customers' pages. In the dark, links take 500: it is a
     # step lighter here, so that they can be read.

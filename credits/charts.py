@@ -20,7 +20,7 @@ GAP_PX = 1
 class Series:
     """What one service used, or several together where `service` is None.
 
-    `color` numbers the colors of `overview.css`, from 1; 0 is that of the others.
+    `color` numbers the colors of `chart.css`, from 1; 0 is that of the others.
     """
 
     service: Service | None

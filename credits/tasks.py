@@ -6,8 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from credits import adjustments, ledger, mail, notices, sign_ins, tokens, totals
-from credits.ledger import audit
+from credits import adjustments, jobs, ledger, mail, notices, sign_ins, tokens, totals
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +14,8 @@ logger = logging.getLogger(__name__)
 @shared_task
 def refill_week() -> None:
     """Write down the Monday refill; run hourly, it also makes up for a missed Monday."""
-    refilled = sum(ledger.refill(now=timezone.now()))
+    now = timezone.now()
+    refilled = sum(jobs.refill(as_of=now, now=now))
     logger.info("Refilled %s organizations", refilled)
 
 
@@ -29,7 +29,7 @@ def release_expired_holds() -> None:
 @shared_task
 def check_ledger() -> None:
     """Verify the ledger and log each row that is off as an error."""
-    for finding in audit.findings():
+    for finding in jobs.check_ledger(now=timezone.now()):
         logger.error("Ledger check failed: %s", finding)
 
 

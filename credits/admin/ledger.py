@@ -10,6 +10,7 @@ from unfold.decorators import action
 
 from credits.admin import explaining, returning
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, link
+from credits.admin.filters import GrantKindFilter, ServiceFilter
 from credits.admin.offering import OffersActions
 from credits.admin.overview import money_back, why
 from credits.models import Entry, Grant, Refund, Spend, Wallet
@@ -156,7 +157,7 @@ class EntryAdmin(LedgerAdmin):
         "grant_link",
         "why",
     )
-    list_filter = ("kind", ORGANIZATION, CREATED)
+    list_filter = ("kind", GrantKindFilter, ServiceFilter, ORGANIZATION, CREATED)
     list_select_related = ("organization", "grant", "spend__action", "actor")
     search_fields = (
         *LedgerAdmin.search_fields,

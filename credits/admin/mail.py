@@ -9,6 +9,7 @@ from unfold.decorators import action
 
 from credits.admin import resending
 from credits.admin.base import DayRangeFilter, StaffRequest, label
+from credits.admin.filters import FailingFilter
 from credits.admin.offering import OffersActions
 from credits.models import Email
 
@@ -16,7 +17,11 @@ from credits.models import Email
 @admin.register(Email)
 class EmailAdmin(OffersActions):
     list_display = ("created_at", "to", "template", "status", "sent_at", "attempts", "error")
-    list_filter = (("sent_at", admin.EmptyFieldListFilter), ("created_at", DayRangeFilter))
+    list_filter = (
+        ("sent_at", admin.EmptyFieldListFilter),
+        FailingFilter,
+        ("created_at", DayRangeFilter),
+    )
     search_fields = ("to", "key__exact", "template__exact")
     search_help_text = "Address, template or key"
     fields = (

@@ -18,6 +18,7 @@ from credits.activity import Kind
 from credits.admin import activity as activity_tab
 from credits.admin import adjusting, explaining, members, notes, staff_history, tabs
 from credits.admin.base import StaffRequest
+from credits.admin.filters import OutOfCreditsFilter
 from credits.admin.overview import Overview, chosen_days
 from credits.admin.people import ChangesMemberships
 from credits.models import Membership, Organization, User
@@ -43,7 +44,7 @@ class SuspendedFilter(admin.SimpleListFilter):
 @admin.register(Organization)
 class OrganizationAdmin(ChangesMemberships):
     list_display = ("name", "public_id", "balance", "weekly_bundle", "next_refill", "status")
-    list_filter = (SuspendedFilter, "show_balance")
+    list_filter = (SuspendedFilter, OutOfCreditsFilter, "show_balance")
     search_fields = ("name", "public_id")
     search_help_text = "Name, public id or a member's email address"
     fields = ("name", "weekly_credits", "show_balance", "low_balance_credits")

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("credits", "0019_access")]
+    dependencies = [("credits", "0021_dashboard_index")]
 
     operations = [
         migrations.RunSQL(

@@ -1,6 +1,7 @@
 from credits.models.access import ApiKey
 from credits.models.adjustments import Adjustment, BulkAdjustment, BulkAdjustmentRow
 from credits.models.catalog import Action, Service, Wording
+from credits.models.jobs import JobRun
 from credits.models.ledger import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_QUANTITY,
@@ -43,6 +44,7 @@ __all__ = [
     "Grant",
     "GrantMonth",
     "Invitation",
+    "JobRun",
     "Membership",
     "Note",
     "Notice",

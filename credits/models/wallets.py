@@ -22,7 +22,7 @@ class Wallet(models.Model):
         null=True, help_text="The Monday of the newest weekly bundle written down."
     )
     used_since_refill = models.BooleanField(db_default=False)
-    # When the notices under way began; in no index, so that a spend's update stays in place.
+    # When the notices under way began: a spend seldom changes either, so its update stays in place.
     out_of_credits_at = models.DateTimeField(
         null=True, help_text="Since when it is out of credits; new credits end it."
     )
@@ -37,6 +37,11 @@ class Wallet(models.Model):
                 fields=("organization",),
                 condition=Q(used_since_refill=True),
                 name="wallets_used_since_refill",
+            ),
+            models.Index(
+                fields=("organization",),
+                condition=Q(out_of_credits_at__isnull=False),
+                name="wallets_out_of_credits",
             ),
         )
 

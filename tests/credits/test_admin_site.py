@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from credits import ledger, people, staff_keys
+from credits import jobs, ledger, people, staff_keys
 from credits.access import create_key
 from credits.models import Membership, Spend
 from tests.credits.adjustment_files import row, upload
@@ -33,6 +33,7 @@ def everything(admin, organization):
     people.invite(organization, "nina@acme.test", "member", by=admin.user, now=now)
     spend = ledger.spend(organization, "alt-text.generate", quantity=50, now=now)
     ledger.refund(Spend.objects.get(pk=spend.id), now=now)
+    list(jobs.check_ledger(now=now))
     IntervalSchedule.objects.create(every=1, period="hours")
     purchase = sell(organization)
     give_back(purchase, 1_00)

@@ -1,5 +1,5 @@
 """Buying and money back, as staff see it: one file per screenful."""
 
-from topups.admin import money_back, organization_tab, plans, purchases, stripe
+from topups.admin import figures, money_back, organization_tab, plans, purchases, stripe
 
-__all__ = ["money_back", "organization_tab", "plans", "purchases", "stripe"]
+__all__ = ["figures", "money_back", "organization_tab", "plans", "purchases", "stripe"]

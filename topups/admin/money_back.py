@@ -11,6 +11,7 @@ from unfold.decorators import action
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, change_url, link
 from credits.admin.offering import OffersActions
 from topups import refunds
+from topups.admin.filters import CurrencyOfPurchaseFilter
 from topups.admin.refunding import tell
 from topups.admin.states import dispute_label, refund_label
 from topups.models import Dispute, PaymentRefund
@@ -50,7 +51,7 @@ class PaymentRefundAdmin(OffersActions, MoneyBackAdmin):
         "requested_by",
         "reason",
     )
-    list_filter = ("status", ORGANIZATION, CREATED)
+    list_filter = ("status", CurrencyOfPurchaseFilter, ORGANIZATION, CREATED)
     list_select_related = ("purchase__organization", "requested_by")
     search_fields = (*OF_PURCHASE, "id__exact", "stripe_refund_id__exact", "reason")
     search_help_text = "Organization, its public id, purchase id, an id of Stripe's or reason"
@@ -132,7 +133,14 @@ class DisputeAdmin(MoneyBackAdmin):
         "reason",
         "respond_by",
     )
-    list_filter = (NeedsAnswerFilter, "status", ORGANIZATION, CREATED)
+    list_filter = (
+        NeedsAnswerFilter,
+        "status",
+        "is_withdrawn",
+        CurrencyOfPurchaseFilter,
+        ORGANIZATION,
+        CREATED,
+    )
     list_select_related = ("purchase__organization",)
     search_fields = (*OF_PURCHASE, "stripe_dispute_id__exact", "reason")
     search_help_text = "Organization, its public id, purchase id, an id of Stripe's or reason"

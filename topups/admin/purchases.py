@@ -24,6 +24,7 @@ from credits.models import Clawback
 from topups import checkout, gateway, refunds
 from topups.admin.collecting import collect_view, shortfall_of
 from topups.admin.details import Details
+from topups.admin.filters import CurrencyFilter, StuckFilter
 from topups.admin.refunding import refund_view, why_not_refundable
 from topups.admin.states import money_back_labels, purchase_label
 from topups.fulfillment import Unfulfillable
@@ -87,9 +88,12 @@ class PurchaseAdmin(ReadOnlyAdmin):
         "status",
         MoneyBackFilter,
         ShortfallFilter,
+        StuckFilter,
         "plan",
+        CurrencyFilter,
         ("organization", AutocompleteSelectFilter),
         ("created_at", DayRangeFilter),
+        ("paid_at", DayRangeFilter),
     )
     list_select_related = ("organization", "buyer")
     search_fields = (

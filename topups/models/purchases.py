@@ -105,6 +105,12 @@ class Purchase(models.Model):
             ),
             models.Index(fields=("organization", "-created_at"), name="purchases_by_organization"),
             models.Index(fields=("-created_at", "-id"), name="purchases_by_time"),
+            models.Index(
+                fields=("paid_at",),
+                include=("currency", "paid_minor"),
+                condition=Q(status="paid"),
+                name="sales_by_time",
+            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="purchases_are_never_deleted", operation=pgtrigger.Delete),

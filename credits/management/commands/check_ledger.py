@@ -1,7 +1,9 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
+from credits import jobs
 from credits.ledger import audit
 
 
@@ -10,7 +12,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         count = 0
-        for finding in audit.findings():
+        for finding in jobs.check_ledger(now=timezone.now()):
             self.stderr.write(self.style.ERROR(finding))
             count += 1
         if count:

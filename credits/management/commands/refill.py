@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from credits import ledger
+from credits import jobs, ledger
 from credits.ledger.weeks import REFILL_CHUNK
 from credits.moments import parse_moment
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             self.stdout.write("A drill: wallets it refills will live in that week from now on.")
         self.stdout.write(f"Refilling for the week of {ledger.week_start(moment):%Y-%m-%d} (UTC).")
         total = 0
-        for refilled in ledger.refill(now=moment, chunk=chunk):
+        for refilled in jobs.refill(as_of=moment, now=timezone.now(), chunk=chunk):
             total += refilled
             self.stdout.write(f"  {total:,} organizations so far")
         self.stdout.write(self.style.SUCCESS(f"Done: {total:,} organizations refilled."))
