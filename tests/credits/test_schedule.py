@@ -28,6 +28,7 @@ def test_each_scheduled_task_exists_and_runs():
         "Ledger totals": "credits.tasks.roll_up_totals",
         "Send email": "credits.tasks.send_mail",
         "Send notices": "credits.tasks.send_notices",
+        "Finance's months": "topups.tasks.roll_up_months",
         "Finish payments": "topups.tasks.sweep",
         "Reconcile with Stripe": "topups.tasks.reconcile",
     }
