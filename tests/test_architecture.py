@@ -34,6 +34,7 @@ VERBS = (
     "topups.reconciliation",
     "topups.refunds",
     "topups.reversals",
+    "topups.top_up_months",
 )
 MODELS = ("credits.models", "topups.models")
 # What anybody may use: outside services and small facts.
