@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Also how long a sender that died keeps its email from being tried again.
 FIRST_RETRY_AFTER = timedelta(minutes=5)
+# How long staff wait before they try an email again that somebody may be sending just now.
+TRIED_JUST_NOW = timedelta(minutes=1)
 # So few that the claim on the last still holds when its turn comes, however slow the server is.
 EMAILS_AT_ONCE = 10
 
@@ -65,6 +67,28 @@ def send_due(*, now: datetime) -> int:
         if _claim(email, now):
             _send(email, now)
     return len(emails)
+
+
+def try_now(email: Email, *, now: datetime) -> bool:
+    """Send an email that waits or failed before its next attempt; whether it was tried.
+
+    It is not where it is sent, or where its last attempt began less than `TRIED_JUST_NOW` ago and
+    may still be under way. `email` tells afterwards how it went.
+    """
+    tried = not _was_just_tried(email, now) and _claim(email, now)
+    if tried:
+        _send(email, now)
+    email.refresh_from_db()
+    return tried
+
+
+def _was_just_tried(email: Email, now: datetime) -> bool:
+    if email.next_attempt_at is None:
+        return True
+    if not email.attempts:
+        return False
+    last_attempt_at = email.next_attempt_at - retry_after(email.attempts, first=FIRST_RETRY_AFTER)
+    return now - last_attempt_at < TRIED_JUST_NOW
 
 
 def _claim(email: Email, now: datetime) -> bool:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
@@ -16,6 +17,7 @@ from django.urls import reverse
 
 from credits import activity, ledger, mail, reports, wording
 from credits.models import (
+    Email,
     Notice,
     NoticeDismissal,
     NoticeKind,
@@ -69,16 +71,47 @@ def _send(notice_id: int, now: datetime) -> None:
         notice.save(update_fields=["told_at", "emails"])
 
 
+def resend(notice: Notice, *, resend_id: UUID, now: datetime) -> list[User]:
+    """Write the emails of a notice again; to whom, which are those `readers_now` tells.
+
+    Each `resend_id` does it once: a repeat writes no more, and returns nobody.
+    """
+    with transaction.atomic():
+        Notice.objects.select_for_update().get(pk=notice.pk)
+        notice.refresh_from_db()
+        readers = readers_now(notice)
+        again = f"-again-{resend_id}"
+        keys = [_key(notice, reader, again) for reader in readers]
+        if not readers or Email.objects.filter(key__in=keys).exists():
+            return []
+        for reader in readers:
+            _queue(notice, reader, now, again)
+        notice.emails = (notice.emails or 0) + len(readers)
+        notice.save(update_fields=["emails"])
+        return readers
+
+
+def readers_now(notice: Notice) -> list[User]:
+    """Whom the emails of a told notice can be sent to again: who wants them, while it stands."""
+    return list(_readers(notice)) if notice.told_at and _is_news(notice) else []
+
+
+def may_stand(notice: Notice) -> bool:
+    """Whether nothing on the notice or its organization keeps its emails from being sent."""
+    organization = notice.organization
+    is_allowed = notice.kind in kinds_of(organization) and not organization.is_suspended
+    return is_allowed and notice.ended_at is None
+
+
 def _is_news(notice: Notice) -> bool:
     """Whether it still stands: what overtook it has a notice of its own.
 
     A shortage stands until new credits end it, even if some came home meanwhile: there will be no
     second notice of it.
     """
-    organization = notice.organization
-    if organization.is_suspended or notice.ended_at or notice.kind not in kinds_of(organization):
+    if not may_stand(notice):
         return False
-    later = organization.notices.filter(pk__gt=notice.pk).exclude(kind=NoticeKind.LOW)
+    later = notice.organization.notices.filter(pk__gt=notice.pk).exclude(kind=NoticeKind.LOW)
     return not later.exists()
 
 
@@ -90,7 +123,11 @@ def _readers(notice: Notice) -> QuerySet[User]:
     return notice.organization.members.filter(~Exists(opt_outs), is_active=True).order_by("pk")
 
 
-def _queue(notice: Notice, reader: User, now: datetime) -> None:
+def _key(notice: Notice, reader: User, again: str) -> str:
+    return f"notice-{notice.pk}-{reader.pk}{again}"
+
+
+def _queue(notice: Notice, reader: User, now: datetime, again: str = "") -> None:
     organization = notice.organization
     kind = NoticeKind(notice.kind)
     of_organization = {"organization": organization.public_id}
@@ -105,7 +142,7 @@ def _queue(notice: Notice, reader: User, now: datetime) -> None:
         context["available"] = notice.available_credits
         context["threshold"] = organization.low_balance_credits
     mail.queue(
-        f"notice-{notice.pk}-{reader.pk}",
+        _key(notice, reader, again),
         to=reader.email,
         template=_TEMPLATES[kind],
         context=context,

@@ -20,9 +20,9 @@ def refill_week() -> None:
 
 @shared_task
 def release_expired_holds() -> None:
-    """Give back the holds that nobody finished."""
-    released = sum(1 for _ in ledger.release_expired(now=timezone.now()))
-    logger.info("Released expired holds of %s organizations", released)
+    """Give back the holds that nobody finished, and let lapse what nobody used in time."""
+    settled = sum(1 for _ in ledger.settle_overdue(now=timezone.now()))
+    logger.info("Settled what was overdue of %s organizations", settled)
 
 
 @shared_task

@@ -3,10 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action
 
-from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
+from credits.admin import returning
+from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, link
+from credits.admin.offering import OffersActions
 from credits.admin.overview import money_back, why
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
@@ -25,7 +29,7 @@ class LedgerAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Grant)
-class GrantAdmin(LedgerAdmin):
+class GrantAdmin(OffersActions, LedgerAdmin):
     list_display = (
         "created_at",
         "organization_link",
@@ -39,6 +43,17 @@ class GrantAdmin(LedgerAdmin):
     search_fields = (*LedgerAdmin.search_fields, "id__exact", "purchase_id__exact")
     search_help_text = "Organization, its public id, grant id or purchase id"
     ordering = ("-created_at", "-id")
+    actions_detail = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("credits.adjust_credits")
+
+    def sensible(self, obj: Grant) -> set[str]:
+        return set() if returning.why_not_revocable(obj, timezone.now()) else {"revoke"}
+
+    @action(description="Revoke", icon="remove_circle", permissions=["view", "revoke"])
+    def revoke(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        return returning.revoke_view(self, request, self.object_or_404(request, object_id))
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Grant | None = None
@@ -51,7 +66,7 @@ class GrantAdmin(LedgerAdmin):
 
 
 @admin.register(Spend)
-class SpendAdmin(LedgerAdmin):
+class SpendAdmin(OffersActions, LedgerAdmin):
     list_display = (
         "created_at",
         "organization_link",
@@ -71,12 +86,42 @@ class SpendAdmin(LedgerAdmin):
         "idempotency_key__exact",
     )
     search_help_text = "Organization, its public id, spend id, reference or idempotency key"
+    actions_detail = ("refund", "release")
+
+    def has_refund_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("credits.refund_spend")
+
+    def has_release_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("credits.release_hold")
+
+    def sensible(self, obj: Spend) -> set[str]:
+        why_not = {
+            "refund": returning.why_not_refundable(obj),
+            "release": returning.why_not_releasable(obj, timezone.now()),
+        }
+        return {name for name, reason in why_not.items() if not reason}
+
+    @action(description="Refund", icon="undo", permissions=["view", "refund"])
+    def refund(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        return returning.refund_view(self, request, self.object_or_404(request, object_id))
+
+    @action(description="Release", icon="lock_open", permissions=["view", "release"])
+    def release(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        return returning.release_view(self, request, self.object_or_404(request, object_id))
 
 
 @admin.register(Refund)
 class RefundAdmin(LedgerAdmin):
-    list_display = ("created_at", "organization_link", "spend_link", "credits", "refunded_after")
-    list_select_related = ("organization", "spend__action")
+    list_display = (
+        "created_at",
+        "organization_link",
+        "spend_link",
+        "credits",
+        "refunded_after",
+        "actor",
+        "reason",
+    )
+    list_select_related = ("organization", "spend__action", "actor")
     search_fields = (
         *LedgerAdmin.search_fields,
         "spend__id__exact",

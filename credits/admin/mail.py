@@ -3,14 +3,18 @@
 import json
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from unfold.decorators import action
 
-from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, label
+from credits.admin import resending
+from credits.admin.base import DayRangeFilter, StaffRequest, label
+from credits.admin.offering import OffersActions
 from credits.models import Email
 
 
 @admin.register(Email)
-class EmailAdmin(ReadOnlyAdmin):
+class EmailAdmin(OffersActions):
     list_display = ("created_at", "to", "template", "status", "sent_at", "attempts", "error")
     list_filter = (("sent_at", admin.EmptyFieldListFilter), ("created_at", DayRangeFilter))
     search_fields = ("to", "key__exact", "template__exact")
@@ -28,6 +32,27 @@ class EmailAdmin(ReadOnlyAdmin):
         "shown_context",
     )
     readonly_fields = ("status", "shown_context")
+    actions_detail = ("send_again",)
+
+    def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("credits.retry_email")
+
+    def sensible(self, obj: Email) -> set[str]:
+        return set() if obj.sent_at else {"send_again"}
+
+    @action(description="Try now", icon="sync", permissions=["view", "retry"])
+    def send_again(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        email = self.object_or_404(request, object_id)
+        question = self.confirmation(
+            request,
+            email,
+            title=f"Try to send {email} now?",
+            text="It is tried now instead of at its next attempt, and goes out once."
+            + (f" Its last error was: {email.error}" if email.error else ""),
+            button="Try now",
+            variant="primary",
+        )
+        return question or resending.try_now(self, request, email)
 
     @admin.display(description="status", ordering="sent_at")
     def status(self, email: Email) -> str:

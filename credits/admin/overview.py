@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from credits import ledger, reports
 from credits.admin.base import key_status, label, link
@@ -126,12 +127,11 @@ def _entry_row(entry: Entry) -> list[Any]:
 
 
 def why(entry: Entry) -> str | None:
-    """The spend an entry belongs to, or the reason and name that staff gave for it."""
-    if entry.spend:
-        return link(entry.spend, entry.spend.action.code)
-    if entry.actor:
-        return format_html('{}<br><span class="text-subtle">{}</span>', entry.reason, entry.actor)
-    return entry.reason
+    """The spend an entry belongs to, and the reason and name that staff gave for it."""
+    spend = link(entry.spend, entry.spend.action.code) if entry.spend else ""
+    actor = format_html('<span class="text-subtle">{}</span>', entry.actor) if entry.actor else ""
+    parts = [(part,) for part in (spend, entry.reason, actor) if part]
+    return format_html_join(mark_safe("<br>"), "{}", parts)
 
 
 def _key_row(key: ApiKey, now: datetime) -> list[Any]:

@@ -7,8 +7,10 @@ Every verb takes `now` (an aware datetime) and counts in whole credits. A verb t
 from credits.ledger.balances import Balance, balance, balance_at
 from credits.ledger.checking import check
 from credits.ledger.clawbacks import claw_back, collect_shortfall
+from credits.ledger.effects import Effect, observe
 from credits.ledger.errors import (
     AlreadyLapsed,
+    GrantEmpty,
     HoldClosed,
     IdempotencyConflict,
     LedgerError,
@@ -19,7 +21,9 @@ from credits.ledger.errors import (
     UnknownAction,
 )
 from credits.ledger.grants import adjust, grant
-from credits.ledger.holds import capture, hold, release, release_expired
+from credits.ledger.holds import capture, hold, release
+from credits.ledger.overdue import settle_overdue
+from credits.ledger.revoking import revoke_grant
 from credits.ledger.spending import (
     Drawn,
     RefundResult,
@@ -37,6 +41,8 @@ __all__ = [
     "AlreadyLapsed",
     "Balance",
     "Drawn",
+    "Effect",
+    "GrantEmpty",
     "HoldClosed",
     "IdempotencyConflict",
     "LedgerError",
@@ -61,10 +67,12 @@ __all__ = [
     "grant",
     "hold",
     "next_refill_at",
+    "observe",
     "refill",
     "refund",
     "release",
-    "release_expired",
+    "revoke_grant",
+    "settle_overdue",
     "spend",
     "spend_batch",
     "week_start",

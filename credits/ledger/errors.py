@@ -46,6 +46,10 @@ class AlreadyLapsed(LedgerError):
     """The credits would lapse before they are given: the wallet's time is past their expiry."""
 
 
+class GrantEmpty(LedgerError):
+    """Nothing remains in the grant: its credits are used, taken back or lapsed."""
+
+
 class HoldClosed(LedgerError):
     """The hold was captured, released or has expired; `status` says which."""
 

@@ -1,6 +1,5 @@
 """Credits set aside for work whose cost or success is not known yet."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
@@ -9,7 +8,7 @@ from django.db import transaction
 from credits.ledger import database
 from credits.ledger.errors import HoldClosed, TooManyCredits
 from credits.ledger.spending import SpendItem, SpendLimit, SpendResult, take
-from credits.models import ApiKey, Organization, Spend
+from credits.models import ApiKey, Organization, Spend, User
 
 HOLD_MAX_SECONDS = 86_400
 
@@ -61,18 +60,26 @@ def capture(hold: Spend, *, credits: int | None = None, now: datetime) -> Spend:
     return _settle(hold, captured, Spend.Status.SPENT, now)
 
 
-def release(hold: Spend, *, now: datetime) -> Spend:
+def release(hold: Spend, *, actor: User | None = None, reason: str = "", now: datetime) -> Spend:
     """Give all of a hold back; releasing it again changes nothing more.
 
-    Raises HoldClosed when it was captured.
+    Who of staff releases it, and why, is kept with its entries. Raises HoldClosed when it was
+    captured.
 
     >>> ledger.release(hold, now=now).status
     'released'
     """
-    return _settle(hold, 0, Spend.Status.RELEASED, now)
+    return _settle(hold, 0, Spend.Status.RELEASED, now, actor, reason)
 
 
-def _settle(hold: Spend, captured: int, status: Spend.Status, now: datetime) -> Spend:
+def _settle(
+    hold: Spend,
+    captured: int,
+    status: Spend.Status,
+    now: datetime,
+    actor: User | None = None,
+    reason: str = "",
+) -> Spend:
     if hold.hold_expires_at is None:
         raise ValueError("This spend was never a hold.")
     with transaction.atomic():
@@ -85,23 +92,11 @@ def _settle(hold: Spend, captured: int, status: Spend.Status, now: datetime) -> 
                 captured=captured,
                 status=status.value,
                 now=moment,
+                actor=actor.pk if actor else None,
+                reason=reason,
             )
             hold.refresh_from_db()
     # An expired hold has been released already, which is all that `release` asks for.
     if hold.credits - hold.released_credits != captured:
         raise HoldClosed(hold.status if hold.status != Spend.Status.SPENT else "captured")
     return hold
-
-
-def release_expired(*, now: datetime) -> Iterator[int]:
-    """Release the holds past their time, organization by organization; yields each one's id.
-
-    >>> list(ledger.release_expired(now=now))
-    [17, 42]
-    """
-    overdue = Spend.objects.filter(status=Spend.Status.HELD, hold_expires_at__lte=now)
-    organization_ids = overdue.order_by("organization_id").values_list("organization_id", flat=True)
-    for organization_id in list(organization_ids.distinct()):
-        with transaction.atomic():
-            database.open_wallet(organization_id, now)
-        yield organization_id

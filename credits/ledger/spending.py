@@ -19,7 +19,7 @@ from credits.ledger.errors import (
     TooManyCredits,
     UnknownAction,
 )
-from credits.models import ApiKey, Organization, Refund, Spend
+from credits.models import ApiKey, Organization, Refund, Spend, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +216,16 @@ def refund(
     credits: int | None = None,
     idempotency_key: str | None = None,
     api_key: ApiKey | None = None,
+    actor: User | None = None,
+    reason: str = "",
     now: datetime,
 ) -> RefundResult:
     """Give back `credits` (1 or more) of a spend, or all that is left when it is None.
 
     They return to the grants they came from, the last drawn first; into a lapsed grant they return
     and lapse again, on the record. The same `idempotency_key` with the same request returns the
-    first answer, and so does giving back all of a spend that has been given back in full.
+    first answer, and so does giving back all of a spend that has been given back in full. Who of
+    staff gives it back, and why, is kept with it and its entries.
 
     Raises TooManyCredits, or IdempotencyConflict.
 
@@ -237,7 +240,7 @@ def refund(
             if spend.status == Spend.Status.SPENT
             else 0
         )
-        first = _earlier_refund(spend, credits, idempotency_key, left)
+        first = _earlier_refund(spend, credits, reason, idempotency_key, left)
         if first:
             return RefundResult(spend, first.credits, first.refunded_after, first.created_at, True)
         given = left if credits is None else credits
@@ -245,7 +248,14 @@ def refund(
             raise TooManyCredits(left)
         spend.refunded_credits += given
         spend.save(update_fields=["refunded_credits"])
-        database.value("ledger_give_back", spend=spend.pk, credits=given, now=moment)
+        database.value(
+            "ledger_give_back",
+            spend=spend.pk,
+            credits=given,
+            now=moment,
+            actor=actor.pk if actor else None,
+            reason=reason,
+        )
         Refund.objects.create(
             spend=spend,
             organization_id=spend.organization_id,
@@ -254,18 +264,20 @@ def refund(
             requested_credits=credits,
             refunded_after=spend.refunded_credits,
             idempotency_key=idempotency_key,
+            actor=actor,
+            reason=reason,
             created_at=moment,
         )
         return RefundResult(spend, given, spend.refunded_credits, moment, False)
 
 
 def _earlier_refund(
-    spend: Spend, credits: int | None, idempotency_key: str | None, left: int
+    spend: Spend, credits: int | None, reason: str, idempotency_key: str | None, left: int
 ) -> Refund | None:
     refunds = Refund.objects.filter(organization_id=spend.organization_id)
     first = idempotency_key and refunds.filter(idempotency_key=idempotency_key).first()
     if first:
-        if (first.spend_id, first.requested_credits) != (spend.pk, credits):
+        if (first.spend_id, first.requested_credits, first.reason) != (spend.pk, credits, reason):
             raise IdempotencyConflict()
         return first
     if credits is None and left == 0:

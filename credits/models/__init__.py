@@ -3,6 +3,7 @@ from credits.models.catalog import Action, Service, Wording
 from credits.models.ledger import (
     MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_QUANTITY,
+    MAX_REASON_LENGTH,
     MAX_REFERENCE_LENGTH,
     Clawback,
     Entry,
@@ -23,6 +24,7 @@ __all__ = [
     "MAX_CREDITS",
     "MAX_IDEMPOTENCY_KEY_LENGTH",
     "MAX_QUANTITY",
+    "MAX_REASON_LENGTH",
     "MAX_REFERENCE_LENGTH",
     "Action",
     "Activity",

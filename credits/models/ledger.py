@@ -20,6 +20,7 @@ from credits.models.users import User
 MAX_QUANTITY = 1_000_000
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
 MAX_REFERENCE_LENGTH = 255
+MAX_REASON_LENGTH = 500
 
 
 class UuidV7(Func):
@@ -95,6 +96,12 @@ class Grant(models.Model):
             # `remaining` itself stays out of every index, so that a spend's update stays in place.
             models.Index(fields=("organization",), condition=Q(is_open=True), name="open_grants"),
             models.Index(fields=("organization", "created_at"), name="grants_by_organization"),
+            # Weekly bundles lapse with the refill.
+            models.Index(
+                fields=("expires_at",),
+                condition=Q(is_open=True, expires_at__isnull=False) & ~Q(kind="weekly"),
+                name="grants_to_lapse",
+            ),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="grants_are_never_deleted", operation=pgtrigger.Delete),
@@ -217,6 +224,10 @@ class Spend(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
+        permissions = (
+            ("refund_spend", "Can refund spends"),
+            ("release_hold", "Can release holds"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("organization", "idempotency_key"),
@@ -294,6 +305,15 @@ class Refund(models.Model):
     idempotency_key = models.CharField(  # noqa: DJ001 unique where it is given
         max_length=MAX_IDEMPOTENCY_KEY_LENGTH, null=True
     )
+    actor = models.ForeignKey(
+        User,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Who of staff gave it back.",
+    )
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, db_default="")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -348,7 +368,7 @@ class Entry(models.Model):
     actor = models.ForeignKey(
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    reason = models.CharField(max_length=500, db_default="")
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, db_default="")
     adjustment_id = models.UUIDField(
         null=True, help_text="The staff adjustment it belongs to, so that one is made once."
     )

@@ -24,6 +24,7 @@ class Email(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
+        permissions = (("retry_email", "Can try emails now that were not sent"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(sent_at__isnull=False, next_attempt_at__isnull=True)

@@ -36,6 +36,7 @@ class Notice(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (("resend_notice", "Can send the emails of notices again"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("organization", "kind"),

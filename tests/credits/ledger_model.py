@@ -140,6 +140,14 @@ class Model:
             self.send_home(grant, given)
         spend.parts = parts
 
+    def first_open(self, kind: str) -> ModelGrant | None:
+        """The grant of a kind that is spent next."""
+        grants = [grant for grant in self.grants if grant.kind == kind and grant.remaining]
+        return min(grants, key=lambda grant: grant.burn_down, default=None)
+
+    def revoke(self, grant: ModelGrant) -> None:
+        grant.unused -= grant.remaining
+
     def claw_back(self, grant: ModelGrant, revoke: int, freeze: int) -> None:
         if too_many := max(grant.collected - revoke - freeze, 0):
             grant.collected -= too_many

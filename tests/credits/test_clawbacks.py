@@ -210,7 +210,7 @@ def test_a_past_balance_leaves_out_what_was_taken_of_a_lapsed_grant(
     later = NOON + timedelta(hours=1)
     for _ in range(2):
         assert ledger.balance_at(organization, at=later).total == 100
-        list(ledger.release_expired(now=later + timedelta(hours=1)))
+        list(ledger.settle_overdue(now=later + timedelta(hours=1)))
     assert lines(organization)[-3:] == [("release", 60), ("revoke", -60), ("release", 40)]
 
 

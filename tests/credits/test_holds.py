@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from credits import ledger
+from credits.ledger import database
 from credits.models import Entry, Organization, Spend
 from credits.tasks import release_expired_holds
 from tests.credits.support import MONDAY, assert_problem, entries
@@ -112,6 +114,36 @@ def test_a_sweep_releases_overdue_holds(hold, organization, set_clock):
     assert entries(organization)[2:] == [(3, "release", 10)]
     release_expired_holds()
     assert Entry.objects.count() == 3
+
+
+def test_the_sweep_lets_lapse_what_staff_gave(organization, staff, set_clock):
+    lapses_at = NOON + timedelta(hours=1)
+    ledger.adjust(organization, 20, reason="Trial", actor=staff, expires_at=lapses_at, now=NOON)
+    set_clock(lapses_at)
+    release_expired_holds()
+    release_expired_holds()
+    assert entries(organization)[1:] == [(2, "grant", 20), (3, "expire", -20)]
+
+
+def test_the_sweep_goes_on_after_an_organization_that_fails(
+    hold, organization, staff, set_clock, monkeypatch, caplog
+):
+    other = Organization.objects.create(name="Birch")
+    lapses_at = NOON + timedelta(minutes=15)
+    ledger.adjust(other, 20, reason="Trial", actor=staff, expires_at=lapses_at, now=NOON)
+    open_wallet = database.open_wallet
+
+    def fail_for_the_first(organization_id, now):
+        if organization_id == organization.pk:
+            raise OperationalError("The connection is gone.")
+        return open_wallet(organization_id, now)
+
+    monkeypatch.setattr(database, "open_wallet", fail_for_the_first)
+    set_clock(lapses_at)
+    release_expired_holds()
+    assert entries(other)[-1] == (3, "expire", -20)
+    assert Spend.objects.get().status == "held"
+    assert f"organization {organization.pk} was not settled" in caplog.text
 
 
 def test_a_hold_over_monday_is_captured_from_last_week_and_the_rest_lapses(

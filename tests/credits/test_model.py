@@ -231,6 +231,26 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             self.model.draw(-credits)
 
+    @rule(kind=st.sampled_from(sorted(PRIORITY)))
+    def revoke(self, kind: str) -> None:
+        ledger.observe(self.organization, lambda: None, now=self.now)
+        row = self.organization.grants.filter(kind=kind, is_open=True).first()
+        grant = self.model.first_open(kind)
+        assert (row is None) == (grant is None)
+        if row is None or grant is None:
+            return
+        self.model.revoke(grant)
+        asked = {"reason": "random", "actor": self.staff, "now": self.now}
+        once: Any = {**asked, "adjustment_id": uuid.uuid4()}
+        effect = ledger.observe(
+            self.organization, lambda: ledger.revoke_grant(row, **once), now=self.now
+        )
+        assert [entry.kind for entry in effect.entries] == ["adjust"]
+        assert effect.after == self.model.available()
+        assert not ledger.revoke_grant(row, **once)
+        with pytest.raises(ledger.GrantEmpty):
+            ledger.revoke_grant(row, **asked)
+
     @rule(weekly=st.integers(0, 60))
     def change_bundle(self, weekly: int) -> None:
         ledger.change_bundle(self.organization, weekly, now=self.now)
@@ -242,7 +262,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep_holds(self) -> None:
-        list(ledger.release_expired(now=self.now))
+        list(ledger.settle_overdue(now=self.now))
 
     @invariant()
     def balances_agree(self) -> None:
@@ -265,7 +285,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(top_up=top_ups)
     def clawbacks_agree(self, top_up: tuple[uuid.UUID, ModelGrant, int]) -> None:
         purchase_id, grant, _ = top_up
-        list(ledger.release_expired(now=self.now))
+        list(ledger.settle_overdue(now=self.now))
         for clawback in Clawback.objects.filter(grant__purchase_id=purchase_id):
             found = (clawback.revoked_credits, clawback.frozen_credits, clawback.shortfall)
             assert found == (grant.revoked, grant.frozen, grant.shortfall)
@@ -273,7 +293,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for at, credits in self.bought_at.items():
             assert ledger.balance_at(self.organization, at=at).by_kind["top_up"] == credits
-        list(ledger.release_expired(now=self.now))
+        list(ledger.settle_overdue(now=self.now))
         ledger.change_threshold(self.organization, None, now=self.now)
         told = self.organization.notices.exclude(kind="low").order_by("id")
         assert list(told.values_list("kind", flat=True)) == self.model.told

@@ -148,7 +148,7 @@ def test_balance_at_counts_a_hold_past_its_time_as_free_again(organization):
     organization.refresh_from_db()
     moments = [noon, noon + timedelta(minutes=14), noon + timedelta(minutes=20)]
     assert [ledger.balance_at(organization, at=at).total for at in moments] == [40, 40, 50]
-    list(ledger.release_expired(now=noon + timedelta(hours=1)))
+    list(ledger.settle_overdue(now=noon + timedelta(hours=1)))
     assert [ledger.balance_at(organization, at=at).total for at in moments] == [40, 40, 50]
     after = noon + timedelta(hours=2)
     assert ledger.balance_at(organization, at=after) == ledger.balance(organization, now=after)

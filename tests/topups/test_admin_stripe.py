@@ -66,6 +66,15 @@ def test_an_event_shows_what_stripe_told_and_what_became_of_it(admin):
         assert found.context["cl"].result_count == 1
 
 
+def test_the_list_offers_a_retry_of_what_is_unfinished_to_who_may(admin, sign_in):
+    event, done = make_event(), done_event("processed")
+    page = admin.get(LIST).text
+    assert retry_url(event) in page
+    assert retry_url(done) not in page
+    assert retry_url(event) in sign_in("finance").get(LIST).text
+    assert retry_url(event) not in sign_in("support").get(LIST).text
+
+
 @pytest.fixture
 def paid_unheard(db, deliver) -> Purchase:
     """A pending purchase, and the failed event that it is paid."""

@@ -41,6 +41,12 @@ FIRST_RELEASE = {
     """,
 }
 
+# As the release before made them; their bodies do not matter here.
+OLD_FUNCTIONS = {
+    "ledger_give_back": "p_spend uuid, p_credits bigint, p_now timestamptz",
+    "ledger_settle_hold": "p_spend uuid, p_captured bigint, p_status text, p_now timestamptz",
+}
+
 
 @pytest.fixture
 def empty(committed_db) -> Iterator[str]:
@@ -110,6 +116,32 @@ def test_the_release_before_spends_between_any_two_steps(migrate, query):
                 p_hold_seconds => NULL, p_now => now()
             )
         """) == [("created",)]
+
+
+def test_the_release_before_gives_back_and_settles_holds_between_any_two_steps(migrate, query):
+    """Its calls name the parameters it knows; one function each must answer them all the time."""
+    migrate("credits", "0005")
+    query(FIRST_RELEASE["organizations"])
+    for function, parameters in OLD_FUNCTIONS.items():
+        ((new,),) = query(
+            f"SELECT oid::regprocedure::text FROM pg_proc WHERE proname = '{function}'"
+        )
+        query(f"DROP FUNCTION {new}")
+        query(f"CREATE FUNCTION {function}({parameters}) RETURNS void LANGUAGE sql AS ''")
+    settle = "ledger_settle_hold(p_spend => gen_random_uuid(), p_captured => 0, "
+    for step in ("0006", "0010", "0013", "0017"):
+        migrate("credits", step)
+        query(f"SELECT {settle} p_status => 'released', p_now => now())")
+        query("SELECT ledger_settle_hold(gen_random_uuid(), 0, 'expired', now())")
+        query(
+            "SELECT ledger_give_back(p_spend => gen_random_uuid(), p_credits => 0, p_now => now())"
+        )
+    assert query("""
+        SELECT column_name FROM information_schema.columns WHERE table_name = 'credits_refund'
+            AND column_name IN ('actor_id', 'reason')
+            AND (is_nullable = 'YES' OR column_default IS NOT NULL)
+        ORDER BY 1
+    """) == [("actor_id",), ("reason",)]
 
 
 def test_the_first_release_is_upgraded(migrate, query):

@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, change_url, link
+from credits.admin.offering import OffersActions
 from topups import refunds
 from topups.admin.refunding import tell
 from topups.admin.states import dispute_label, refund_label
@@ -39,7 +40,7 @@ class MoneyBackAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PaymentRefund)
-class PaymentRefundAdmin(MoneyBackAdmin):
+class PaymentRefundAdmin(OffersActions, MoneyBackAdmin):
     list_display = (
         "created_at",
         "organization_link",
@@ -78,10 +79,8 @@ class PaymentRefundAdmin(MoneyBackAdmin):
     def has_refund_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("topups.refund_purchase")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        refund = self.get_object(request, object_id)
-        requested = isinstance(refund, PaymentRefund) and refund.is_requested
-        return super().get_actions_detail(request, object_id) if requested else []
+    def sensible(self, obj: PaymentRefund) -> set[str]:
+        return {"send_now"} if obj.is_requested else set()
 
     @action(
         description="Try again now",

@@ -1,10 +1,9 @@
 """What Stripe told us, and how asking it ourselves went."""
 
 import json
-from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
 from django.utils import timezone
@@ -12,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import action
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, change_url, label
+from credits.admin.offering import OffersActions
 from topups import events
 from topups.models import Reconciliation, StripeEvent
 
@@ -20,7 +20,7 @@ _STATES = {"processed": "success", "received": "warning", "failed": "danger", "r
 
 
 @admin.register(StripeEvent)
-class StripeEventAdmin(ReadOnlyAdmin):
+class StripeEventAdmin(OffersActions):
     list_display = (
         "received_at",
         "type",
@@ -51,10 +51,8 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("topups.retry_stripeevent")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        event = self.get_object(request, object_id)
-        unfinished = event is not None and _is_unfinished(event)
-        return super().get_actions_detail(request, object_id) if unfinished else []
+    def sensible(self, obj: StripeEvent) -> set[str]:
+        return {"retry"} if _is_unfinished(obj) else set()
 
     @action(description="Retry", icon="sync", permissions=["view", "retry"])
     def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -108,8 +106,8 @@ class StripeEventAdmin(ReadOnlyAdmin):
         return format_html("<pre>{}</pre>", json.dumps(event.payload, indent=2, ensure_ascii=False))
 
 
-def _is_unfinished(event: Model) -> bool:
-    return isinstance(event, StripeEvent) and event.next_attempt_at is not None
+def _is_unfinished(event: StripeEvent) -> bool:
+    return event.next_attempt_at is not None
 
 
 @admin.register(Reconciliation)

@@ -1,7 +1,9 @@
 """The stored functions of the ledger, each file installed by a migration.
 
-To change one, edit its file and add a migration that calls `install` for it again; where its
-parameters or results change, drop the old one there first.
+To change one, edit its file and add a migration that calls `install` for it again. Where its
+parameters change, its file drops the old one right before: every migration installs today's file,
+also those that upgrade a database which still has the old one, and of two functions of one name a
+call could mean either. New parameters come last and have defaults, for the release before.
 """
 
 from pathlib import Path

@@ -101,8 +101,11 @@ END $$;
 -- Gives credits back to the grants a spend was paid from, the last drawn first, so that bought
 -- credits come home before free ones. In a lapsed grant they lapse again, on the record, and a
 -- clawback that is short of them takes them.
-CREATE OR REPLACE FUNCTION ledger_give_back(p_spend uuid, p_credits bigint, p_now timestamptz)
-RETURNS void
+DROP FUNCTION IF EXISTS ledger_give_back(uuid, bigint, timestamptz);
+CREATE OR REPLACE FUNCTION ledger_give_back(
+    p_spend uuid, p_credits bigint, p_now timestamptz,
+    p_actor bigint DEFAULT NULL, p_reason text DEFAULT ''
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_part record;
@@ -122,12 +125,18 @@ BEGIN
     LOOP
         v_given := least(v_left, v_part.kept);
         PERFORM ledger_post(
-            v_part.organization_id, v_part.grant_id, 'refund', v_given, p_now, p_spend
+            v_part.organization_id, v_part.grant_id, 'refund', v_given, p_now,
+            p_spend, p_actor, p_reason
         );
         IF v_part.outstanding_credits > 0 THEN
-            PERFORM ledger_claw_back(v_part.grant_id, p_now, p_spend);
+            PERFORM ledger_claw_back(
+                v_part.grant_id, p_now, p_spend, p_actor => p_actor, p_reason => p_reason
+            );
         ELSIF v_part.expires_at <= p_now THEN
-            PERFORM ledger_post(v_part.organization_id, v_part.grant_id, 'expire', -v_given, p_now);
+            PERFORM ledger_post(
+                v_part.organization_id, v_part.grant_id, 'expire', -v_given, p_now,
+                p_actor => p_actor, p_reason => p_reason
+            );
         END IF;
         v_left := v_left - v_given;
         EXIT WHEN v_left = 0;
@@ -140,8 +149,10 @@ END $$;
 -- Ends a hold: all of it goes home to its grants, and what is captured is spent from them again,
 -- so that the entries alone tell what was set aside and what was used. A clawback that is short of
 -- credits takes the rest.
+DROP FUNCTION IF EXISTS ledger_settle_hold(uuid, bigint, text, timestamptz);
 CREATE OR REPLACE FUNCTION ledger_settle_hold(
-    p_spend uuid, p_captured bigint, p_status text, p_now timestamptz
+    p_spend uuid, p_captured bigint, p_status text, p_now timestamptz,
+    p_actor bigint DEFAULT NULL, p_reason text DEFAULT ''
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -160,7 +171,8 @@ BEGIN
         ORDER BY e.seq
     LOOP
         PERFORM ledger_post(
-            v_part.organization_id, v_part.grant_id, 'release', v_part.held, p_now, p_spend
+            v_part.organization_id, v_part.grant_id, 'release', v_part.held, p_now,
+            p_spend, p_actor, p_reason
         );
         v_taken := least(v_left, v_part.held);
         IF v_taken > 0 THEN
@@ -169,10 +181,13 @@ BEGIN
             );
         END IF;
         IF v_part.outstanding_credits > 0 AND v_taken < v_part.held THEN
-            PERFORM ledger_claw_back(v_part.grant_id, p_now, p_spend);
+            PERFORM ledger_claw_back(
+                v_part.grant_id, p_now, p_spend, p_actor => p_actor, p_reason => p_reason
+            );
         ELSIF v_part.expires_at <= p_now AND v_taken < v_part.held THEN
             PERFORM ledger_post(
-                v_part.organization_id, v_part.grant_id, 'expire', v_taken - v_part.held, p_now
+                v_part.organization_id, v_part.grant_id, 'expire', v_taken - v_part.held, p_now,
+                p_actor => p_actor, p_reason => p_reason
             );
         END IF;
         v_left := v_left - v_taken;
