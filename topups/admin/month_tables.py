@@ -11,7 +11,7 @@ from credits.admin.base import label
 from credits.admin.tables import number, table
 from topups.accounting import MOVEMENTS
 from topups.finance import Amount, FreeMonth, Month
-from topups.money import exact_amount
+from topups.money import exact_amount, format_rate
 from topups.top_up_months import TopUpMonth
 
 # What each movement is called, and what counts in it.
@@ -189,7 +189,7 @@ def _free_row(row: FreeMonth) -> list[Any]:
 
 
 def top_ups(rows: list[TopUpMonth]) -> dict[str, Any]:
-    headers = ("Organization", "Cost basis", "Opening", "Sold", "Recognized", "Lapsed")
+    headers = ("Organization", "Cost of a credit", "Opening", "Sold", "Recognized", "Lapsed")
     return table((*headers, "Refunded", "Adjusted", "Closing"), map(_top_up_row, rows))
 
 
@@ -205,11 +205,10 @@ def _top_up_row(row: TopUpMonth) -> list[Any]:
     )
     return [
         format_html('<a class="text-link" href="{}">{}</a>', purchase, row.organization_name),
-        format_html(
-            '<span class="figure"><span class="number">{}</span>'
-            '<span class="text-subtle">{}</span></span>',
-            f"{row.cost_basis.normalize():f}",
-            "a credit",
-        ),
+        format_html('<span class="number">{}</span>', _rate(row)),
         *figures,
     ]
+
+
+def _rate(row: TopUpMonth) -> str:
+    return format_rate(row.net_minor, row.amount, row.currency) if row.net_minor else "Free"
