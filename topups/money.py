@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 from math import floor, log10
 
 # What plans are sold in, of all that Stripe charges in (https://docs.stripe.com/currencies).
@@ -71,6 +72,7 @@ def _with_currency(amount: str, currency: str) -> str:
     return f"{symbol}{amount}" if symbol else f"{amount} {currency.upper()}"
 
 
+@cache
 def decimals_of(currency: str) -> int:
     """How many digits of an amount in this currency are behind the point."""
     if _WITHOUT_DECIMALS.fullmatch(currency):

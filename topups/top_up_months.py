@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from topups.accounting import MOVEMENTS, cost_basis, roll_forward, worth
 from topups.money import decimals_of
 
-ROWS_PER_CHUNK = 5_000
+ROWS_PER_CHUNK = 2_000
 _FIRST = UUID(int=0)
 
 # A top-up is in a month in which it moved or at whose end some of it is left.
@@ -85,11 +85,11 @@ class TopUpMonth:
     def net_minor(self) -> int:
         return self.paid_minor - self.tax_minor
 
-    @property
+    @cached_property
     def moved(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in MOVEMENTS}
 
-    @property
+    @cached_property
     def opening(self) -> int:
         return self.closing - sum(MOVEMENTS[name] * moved for name, moved in self.moved.items())
 

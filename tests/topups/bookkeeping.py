@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sold import session_of
-
 from credits import ledger, totals
 from credits.models import Organization, User
+from tests.topups.sold import session_of
 from topups import fulfillment, gateway, month_totals, reversals
 from topups.models import Plan, Purchase
 

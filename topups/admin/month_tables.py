@@ -133,7 +133,7 @@ def sales(month: Month) -> dict[str, Any]:
     sold = month.total
     return _money_table(
         sold.currency,
-        ("List price", sold.list_minor, f"Of {sold.sales:,} top-ups, before discount and tax"),
+        ("List price", sold.list_minor, f"Before discount and tax; top-ups: {sold.sales:,}"),
         ("Discount", -sold.discount_minor, "By promotion codes; free top-ups cost nothing"),
         ("Tax", sold.tax_minor, "Owed to others: never deferred, never revenue"),
         ("Paid", sold.paid_minor, "What Stripe charged; less tax, it is what was sold"),

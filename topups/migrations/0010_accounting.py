@@ -193,6 +193,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "month",
                 "ordering": ("-month", "currency"),
             },
         ),

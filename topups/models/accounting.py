@@ -64,6 +64,7 @@ class MonthTotal(MonthFigures):
     """Computed anew from the ledger's totals whenever a month has new entries."""
 
     class Meta:
+        verbose_name = "month"
         ordering = ("-month", "currency")
         constraints = (
             models.UniqueConstraint(fields=("month", "currency"), name="one_total_per_month"),
