@@ -36,6 +36,9 @@ SIDEBAR = {
         "topups.dispute": ("Disputes", "gavel"),
         "topups.billingaccount": ("Billing accounts", "credit_card"),
     },
+    "Finance": {
+        "topups.monthtotal": ("Months", "account_balance"),
+    },
     "Stripe": {
         "topups.stripeevent": ("Events", "webhook"),
         "topups.reconciliation": ("Reconciliations", "fact_check"),

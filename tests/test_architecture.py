@@ -30,15 +30,21 @@ VERBS = (
     "credits.staff_keys",
     "credits.tokens",
     "credits.totals",
+    "topups.accounting",
     "topups.billing",
     "topups.checkout",
+    "topups.closing",
     "topups.events",
     "topups.figures",
+    "topups.finance",
     "topups.fulfillment",
+    "topups.money_back",
+    "topups.month_totals",
     "topups.notifications",
     "topups.reconciliation",
     "topups.refunds",
     "topups.reversals",
+    "topups.top_up_months",
 )
 MODELS = ("credits.models", "topups.models")
 # What anybody may use: outside services and small facts.

@@ -1,6 +1,8 @@
 """Amounts of money as people read them."""
 
 import re
+from decimal import Decimal
+from functools import cache
 from math import floor, log10
 
 # What plans are sold in, of all that Stripe charges in (https://docs.stripe.com/currencies).
@@ -28,8 +30,12 @@ def format_amount(amount_minor: int, currency: str) -> str:
 
 def plain_amount(amount_minor: int, currency: str) -> str:
     """The amount as `parse_amount` reads it: `plain_amount(123456, "usd")` is `1234.56`."""
-    decimals = decimals_of(currency)
-    return f"{amount_minor / 10**decimals:.{decimals}f}"
+    return f"{exact_amount(amount_minor, currency):f}"
+
+
+def exact_amount(amount_minor: int, currency: str) -> Decimal:
+    """The amount in the currency itself: `exact_amount(-400, "usd")` is `Decimal("-4.00")`."""
+    return Decimal(amount_minor).scaleb(-decimals_of(currency))
 
 
 def parse_amount(text: str, currency: str) -> int:
@@ -66,6 +72,7 @@ def _with_currency(amount: str, currency: str) -> str:
     return f"{symbol}{amount}" if symbol else f"{amount} {currency.upper()}"
 
 
+@cache
 def decimals_of(currency: str) -> int:
     """How many digits of an amount in this currency are behind the point."""
     if _WITHOUT_DECIMALS.fullmatch(currency):

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from credits import ledger
 from credits.models import User
-from topups import fulfillment, notifications
+from topups import fulfillment, money_back, notifications
 from topups.fulfillment import Unfulfillable
 from topups.gateway import Dispute as DisputeFact
 from topups.gateway import Refund as RefundFact
@@ -127,9 +127,18 @@ def settle(purchase: Purchase, *, reason: str, now: datetime, actor: User | None
     or about to be given back, freezes its share.
     """
     gone_minor = money_gone(purchase)
+    money_back.post(purchase, gone_minor, now=now)
     revoke = share(purchase, gone_minor)
     freeze = share(purchase, gone_minor + money_unsure(purchase)) - revoke
     ledger.claw_back(purchase.pk, revoke=revoke, freeze=freeze, reason=reason, actor=actor, now=now)
+
+
+def post_missed(*, now: datetime) -> None:
+    """Write the lines of money that went back while a release ran that wrote none."""
+    for purchase_id in money_back.missed():
+        with transaction.atomic():
+            purchase = fulfillment.lock(purchase_id)
+            money_back.post(purchase, money_gone(purchase), now=now)
 
 
 def money_gone(purchase: Purchase) -> int:

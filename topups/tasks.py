@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from topups import checkout, events, reconciliation, refunds
+from topups import checkout, events, month_totals, reconciliation, refunds, reversals
 
 
 @shared_task
@@ -17,3 +17,10 @@ def sweep() -> None:
 def reconcile() -> None:
     """Take in what happened at Stripe since the last time and no webhook told."""
     reconciliation.reconcile(now=timezone.now())
+
+
+@shared_task
+def roll_up_months() -> None:
+    """Bring finance's months up to date."""
+    reversals.post_missed(now=timezone.now())
+    month_totals.roll_up()

@@ -11,11 +11,12 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from credits import jobs, ledger, people, staff_keys
+from credits import jobs, ledger, people, staff_keys, totals
 from credits.access import create_key
 from credits.models import Membership, Spend
 from tests.credits.adjustment_files import row, upload
 from tests.topups.sold import dispute, give_back, sell
+from topups import month_totals
 from topups.models import BillingAccount, Reconciliation, StripeEvent
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,8 @@ def everything(admin, organization):
     purchase = sell(organization)
     give_back(purchase, 1_00)
     dispute(purchase, 1_00)
+    totals.roll_up(now=now)
+    month_totals.roll_up()
     BillingAccount.objects.create(organization=organization)
     Reconciliation.objects.create(since=now, started_at=now, finished_at=now)
     StripeEvent.objects.create(

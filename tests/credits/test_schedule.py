@@ -30,6 +30,7 @@ def test_each_scheduled_task_exists_and_runs():
         "Forget sign-ins": "credits.tasks.forget_sign_ins",
         "Send email": "credits.tasks.send_mail",
         "Send notices": "credits.tasks.send_notices",
+        "Finance's months": "topups.tasks.roll_up_months",
         "Finish payments": "topups.tasks.sweep",
         "Reconcile with Stripe": "topups.tasks.reconcile",
     }

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("topups", "0009_purchases_by_time"),
+        ("topups", "0010_accounting"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """What can be bought, what was bought, and what Stripe told us about it."""
 
+from topups.models.accounting import ClosedMonth, MoneyBack, MonthTotal, MonthTotalsMark
 from topups.models.events import Reconciliation, StripeEvent
 from topups.models.money_back import Dispute, PaymentRefund
 from topups.models.plans import BillingAccount, Plan, Price, validate_currency
@@ -7,7 +8,11 @@ from topups.models.purchases import Purchase, PurchaseStatus
 
 __all__ = [
     "BillingAccount",
+    "ClosedMonth",
     "Dispute",
+    "MoneyBack",
+    "MonthTotal",
+    "MonthTotalsMark",
     "PaymentRefund",
     "Plan",
     "Price",

@@ -139,6 +139,8 @@ class Purchase(models.Model):
                 condition=pgtrigger.Q(old__status="paid")
                 & (
                     pgtrigger.Q(old__paid_minor__df=pgtrigger.F("new__paid_minor"))
+                    | pgtrigger.Q(old__tax_minor__df=pgtrigger.F("new__tax_minor"))
+                    | pgtrigger.Q(old__discount_minor__df=pgtrigger.F("new__discount_minor"))
                     | pgtrigger.Q(old__paid_at__df=pgtrigger.F("new__paid_at"))
                     | pgtrigger.Q(
                         old__stripe_payment_intent_id__df=pgtrigger.F(
