@@ -44,10 +44,10 @@ def build(size: Size, *, until: datetime, say: Callable[[str], None] = lambda li
         for step in sorted(SQL.glob("*.sql")):
             say(step.stem)
             cursor.execute(step.read_text())
-    analyze()
+    settle()
 
 
-def analyze(how: str = "ANALYZE") -> None:
+def settle(how: str = "ANALYZE") -> None:
     """Let PostgreSQL know what there is now, and Django's sequences go on after it."""
     models = [model for app in ("credits", "topups") for model in apps.get_app_config(app).models.values()]
     with connection.cursor() as cursor:

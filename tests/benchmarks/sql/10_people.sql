@@ -102,7 +102,8 @@ ORDER BY at;
 INSERT INTO credits_activity (organization_id, kind, actor_id, member_email, facts, created_at)
 SELECT id, kind, id, lower(first_name || id || '@' || front || '.example'),
     CASE kind WHEN 'renamed' THEN jsonb_build_object('before', middle, 'name', front)
-        WHEN 'member_added' THEN jsonb_build_object('email', lower(last_name) || '@shop.example')
+        WHEN 'member_added' THEN jsonb_build_object(
+            'email', lower(last_name) || '@shop.example', 'role', 'member')
         ELSE '{}' END, at
 FROM (
     SELECT o.*, since + (now - since) * random() AS at,

@@ -57,7 +57,7 @@ FROM (
     FROM filled WHERE kind = 'top_up' AND fate < 0.048
 ) AS back
 -- Where something is set aside still, the money stays.
-WHERE NOT EXISTS (SELECT FROM new_spend s WHERE s.grant_id = back.id AND s.fate = 'held');
+WHERE id NOT IN (SELECT grant_id FROM new_spend WHERE fate = 'held');
 
 CREATE TEMP TABLE move ON COMMIT DROP AS
 SELECT organization_id, id AS grant_id, NULL::uuid AS spend_id, 'grant' AS kind,
@@ -82,6 +82,9 @@ UNION ALL
 SELECT organization_id, id, NULL, 'expire', kept - amount, expires_at + interval '5 seconds', 5
 FROM filled, size WHERE expires_at < now - interval '1 minute' AND amount > kept;
 
+ANALYZE filled;
+ANALYZE move;
+
 -- Some spend all they have left of this week's bundle.
 INSERT INTO new_spend (
     id, organization_id, grant_id, at, quantity, action_id, price, credits, fate, released,
@@ -98,9 +101,7 @@ FROM (
 ) AS drained
 JOIN filled f ON f.id = grant_id AND f.kind = 'weekly' AND f.expires_at > at
 JOIN (SELECT * FROM credits_action WHERE credits = 1 ORDER BY id LIMIT 1) a ON true
-WHERE NOT EXISTS (
-    SELECT FROM new_spend s WHERE s.grant_id = drained.grant_id AND s.fate = 'held'
-);
+WHERE grant_id NOT IN (SELECT grant_id FROM new_spend WHERE fate = 'held');
 INSERT INTO move
 SELECT organization_id, grant_id, id, 'spend', -credits, at, 6 FROM new_spend
 WHERE settled_at IS NULL;
