@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, link
 from credits.admin.ledger import ORGANIZATION
+from credits.admin.searching import OF_ORGANIZATION
 from credits.models import Notice
 
 
@@ -20,9 +21,10 @@ class NoticeAdmin(ReadOnlyAdmin):
     )
     list_filter = ("kind", ORGANIZATION, ("occurred_at", DayRangeFilter))
     list_select_related = ("organization",)
-    search_fields = ("organization__name", "organization__public_id__exact")
-    search_help_text = "Organization or its public id"
+    found_by = ("organization",)
+    search_help_text = OF_ORGANIZATION
+    sortable_by = ()
 
-    @admin.display(description="organization", ordering="organization__name")
+    @admin.display(description="organization")
     def organization_link(self, notice: Notice) -> str:
         return link(notice.organization)

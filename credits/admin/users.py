@@ -7,11 +7,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from credits.admin import searching
 from credits.admin.base import ModelAdmin
 from credits.admin.people import ChangesMemberships, MembershipsInline
 from credits.models import User
@@ -47,8 +48,10 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
     change_password_form = AdminPasswordChangeForm
     list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
-    search_fields = ("email", "first_name", "last_name")
+    search_fields = found_by = ("email", "first_name", "last_name")
+    search_help_text = "Beginnings of words of the email address or the name"
     ordering = ("email",)
+    sortable_by = ("email",)
     autocomplete_fields = ("groups",)
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
@@ -59,6 +62,9 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def found(self, queryset: QuerySet[User], term: str) -> QuerySet[User]:
+        return searching.first_of(queryset, searching.users(term))
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
         return self.inlines if obj else ()

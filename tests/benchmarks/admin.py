@@ -25,7 +25,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--only", default="", help="a part of the names of pages to measure")
     parser.add_argument("--times", type=int, default=3, help="how often each page is asked for")
     parser.add_argument("--plans", action="store_true", help="print plans of queries above 5 ms")

@@ -49,7 +49,9 @@ def build(size: Size, *, until: datetime, say: Callable[[str], None] = lambda li
 
 def settle(how: str = "ANALYZE") -> None:
     """Let PostgreSQL know what there is now, and Django's sequences go on after it."""
-    models = [model for app in ("credits", "topups") for model in apps.get_app_config(app).models.values()]
+    models = [
+        model for app in ("credits", "topups") for model in apps.get_app_config(app).models.values()
+    ]
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)

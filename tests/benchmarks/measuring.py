@@ -48,7 +48,9 @@ def measure(client: Client, page: Page, *, times: int, plans_above_ms: float | N
     status, first_ms, queries = _ask(client, page)
     laps = [_ask(client, page)[1] for _ in range(times)]
     slowest = max(queries, key=lambda query: query.milliseconds, default=Query("", None, 0))
-    explained = [q for q in queries if plans_above_ms is not None and q.milliseconds >= plans_above_ms]
+    explained = [
+        q for q in queries if plans_above_ms is not None and q.milliseconds >= plans_above_ms
+    ]
     return Figure(
         page.name,
         page.url,

@@ -16,7 +16,13 @@ from tests.benchmarks.measuring import Page
 from topups.models import BillingAccount, Purchase
 
 HOT = 1  # The organization with a tenth of all entries.
-AUTOCOMPLETED = ("credits.organization", "credits.user", "credits.action", "credits.service", "auth.group")
+AUTOCOMPLETED = (
+    "credits.organization",
+    "credits.user",
+    "credits.action",
+    "credits.service",
+    "auth.group",
+)
 
 
 def superuser() -> Client:
@@ -35,7 +41,9 @@ def all_pages() -> Iterator[Page]:
 
 def lists() -> Iterator[Page]:
     """Every change list: bare, filtered, sorted, turned over and searched."""
-    for model, model_admin in sorted(admin.site._registry.items(), key=lambda pair: pair[0]._meta.label):
+    for model, model_admin in sorted(
+        admin.site._registry.items(), key=lambda pair: pair[0]._meta.label
+    ):
         name, url = model._meta.label_lower, _list_url(model)
         for what, query in _queries(model, model_admin):
             yield Page(f"{name} {what}", f"{url}?{urlencode(query)}")
@@ -96,11 +104,17 @@ def _of_days(model_admin: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"of {name}", query
                 if any("organization" in str(other) for other in model_admin.list_filter):
                     path = _organization_path(model_admin)
-                    yield f"of {name} and the hot organization", {**query, f"{path}__id__exact": HOT}
-                    yield f"of {name} and a small organization", {
-                        **query,
-                        f"{path}__id__exact": _organizations()["a small"],
-                    }
+                    yield (
+                        f"of {name} and the hot organization",
+                        {**query, f"{path}__id__exact": HOT},
+                    )
+                    yield (
+                        f"of {name} and a small organization",
+                        {
+                            **query,
+                            f"{path}__id__exact": _organizations()["a small"],
+                        },
+                    )
 
 
 def _organization_path(model_admin: Any) -> str:
@@ -155,7 +169,9 @@ def autocompletes() -> Iterator[Page]:
             asked = {"app_label": app, "model_name": model, "field_name": field}
             for term in ("", "a", "stud", "lopez", "zzzz", *_words()[2:4], *_words()[6:8]):
                 query = urlencode({**asked, "term": term})
-                yield Page(f"autocomplete {label} {term!r}", f"{reverse('admin:autocomplete')}?{query}")
+                yield Page(
+                    f"autocomplete {label} {term!r}", f"{reverse('admin:autocomplete')}?{query}"
+                )
             break
 
 
@@ -189,7 +205,11 @@ SOURCES: list[Callable[[], Iterator[Page]]] = [dashboard, lists, autocompletes, 
 
 
 def _organizations() -> dict[str, int]:
-    small = Entry.objects.filter(organization__gt=Organization.objects.count() // 2).order_by("pk").first()
+    small = (
+        Entry.objects.filter(organization__gt=Organization.objects.count() // 2)
+        .order_by("pk")
+        .first()
+    )
     return {"the hot": HOT, "a small": small.organization_id if small else HOT}
 
 

@@ -105,6 +105,7 @@ class Purchase(models.Model):
             ),
             models.Index(fields=("organization", "-created_at"), name="purchases_by_organization"),
             models.Index(fields=("-created_at", "-id"), name="purchases_by_time"),
+            models.Index(fields=("status", "-created_at", "-id"), name="purchases_by_status"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="purchases_are_never_deleted", operation=pgtrigger.Delete),
