@@ -13,7 +13,7 @@ from credits.models import Email
 
 
 class SentFilter(admin.SimpleListFilter):
-    """By the next attempt, which exactly the unsent have: they are few, in an index of their own."""
+    """By the next attempt, which exactly the unsent have: those few are in an index."""
 
     title = "sent"
     parameter_name = "sent"

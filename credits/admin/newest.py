@@ -4,8 +4,8 @@ A list has at most three orders, and an index has each of them:
 
 - all rows, by their primary key, which grows with time;
 - those of organizations, each organization's together, as their (organization, …) index has them;
-- those of some days, and those of a kind that an ordinary spend does not write, by time. Of the days
-  a BRIN index knows where they lie, so only as many of the last of them are read as a list can show.
+- those of some days, and those of a kind that an ordinary spend does not write, by time. Where the
+  days lie, a BRIN index knows, and only as many of their last rows are read as a list can show.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ SPANS = [timedelta(hours=hours) for hours in (1, 4, 16, 64, 256, 1024)]
 class NewestFirstAdmin(ReadOnlyAdmin):
     """`by_organization` is the order in which an index has an organization's rows.
 
-    `ordinary` is the filter whose rows are no rarer than all of them, such as `status__exact=spent`.
+    `ordinary` is the filter that most rows pass, such as `status__exact=spent`.
     """
 
     sortable_by = ()

@@ -12,7 +12,7 @@ class QueryTookTooLong(Exception):
 
 
 @contextmanager
-def patience(seconds: int) -> Iterator[None]:
+def patience(milliseconds: int) -> Iterator[None]:
     """Give up a query that takes longer, and plan each for its very values.
 
     PostgreSQL would soon plan a repeated query once for all values; what is good for the usual ones
@@ -20,7 +20,7 @@ def patience(seconds: int) -> Iterator[None]:
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{seconds:d}s'")
+            cursor.execute(f"SET LOCAL statement_timeout = {milliseconds:d}")
             cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
             yield
     except OperationalError as error:

@@ -1,7 +1,7 @@
 """How lists are searched however long they are: by exact values, or by organizations and users.
 
-Nothing here looks into millions of rows for a part of a text. What somebody types is first taken for
-an exact id or address, each of which has an index; else for the beginnings of words in the names of
+Nothing here looks into millions of rows for a part of a text. What somebody types is first taken
+for an exact id or address, each of which has an index; else for the beginnings of words in names of
 organizations and users, which have full-text indexes, and a list shows the rows of those found.
 """
 
@@ -60,8 +60,8 @@ def users(term: str) -> QuerySet[User]:
 def rows(queryset: QuerySet[Any], fields: Iterable[str], term: str) -> QuerySet[Any]:
     """The rows of a list that `term` finds in `fields`.
 
-    Those with a lookup (`id__exact`) hold the whole of it; each must have an index. Where none does,
-    those without one (`organization`) lead to the organization or user whose rows are meant.
+    Those with a lookup (`id__exact`) hold the whole of it, and each must have an index. Where none
+    does, those without one (`organization`) lead to the organization or user whose rows are meant.
     """
     names = list(fields)
     for exact in _exactly(queryset.model, filter(_is_whole, names), term):
@@ -108,7 +108,7 @@ def _field(model: type[Model], path: str) -> Any:
 
 
 def _have_words(term: str, *columns: str) -> _Matches:
-    """Whether each word of `term` begins one of the columns' words; what is no word finds nothing."""
+    """Whether each word of `term` begins a word of the columns; nothing does without words."""
     words = re.findall(r"[^\W_]+", term.lower())[:MOST_WORDS]
     query = " & ".join(f"'{word}':*" for word in words)
     return _Matches(Words(*columns), Cast(Value(query), SearchQueryField()))

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         ),
         *build(
             "organization",
-            GinIndex(Words("name"), name="organizations_by_words"),
+            GinIndex(Words("name"), fastupdate=False, name="organizations_by_words"),
             Index(fields=["name", "id"], name="organizations_by_name"),
             Index(
                 fields=["name", "id"],
@@ -51,7 +51,9 @@ class Migration(migrations.Migration):
         ),
         *build(
             "user",
-            GinIndex(Words("email", "first_name", "last_name"), name="users_by_words"),
+            GinIndex(
+                Words("email", "first_name", "last_name"), fastupdate=False, name="users_by_words"
+            ),
             Index(fields=["email"], condition=Q(is_staff=True), name="staff_users"),
             Index(fields=["email"], condition=Q(is_superuser=True), name="superusers"),
             Index(fields=["email"], condition=Q(is_active=False), name="inactive_users"),

@@ -36,7 +36,7 @@ def id_field() -> "models.UUIDField[Any, Any]":
 
 
 def _by_time(rows: str, ordinary: tuple[str, str]) -> tuple[models.Index, ...]:
-    """Indexes by which staff find rows of some days or kind, and which cost a spend next to nothing.
+    """Indexes by which staff find rows of some days or kind, and which cost a spend almost nothing.
 
     BRIN only notes where in the table which time lies; the other has none of the ordinary rows.
     """

@@ -74,7 +74,7 @@ class Organization(models.Model):
             ),
         )
         indexes = (
-            GinIndex(Words("name"), name="organizations_by_words"),
+            GinIndex(Words("name"), fastupdate=False, name="organizations_by_words"),
             models.Index(fields=("name", "id"), name="organizations_by_name"),
             models.Index(
                 fields=("name", "id"),

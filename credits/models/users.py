@@ -39,7 +39,9 @@ class User(AbstractUser):
     class Meta:
         ordering = ("email",)
         indexes = (
-            GinIndex(Words("email", "first_name", "last_name"), name="users_by_words"),
+            GinIndex(
+                Words("email", "first_name", "last_name"), fastupdate=False, name="users_by_words"
+            ),
             models.Index(fields=("email",), condition=Q(is_staff=True), name="staff_users"),
             models.Index(fields=("email",), condition=Q(is_superuser=True), name="superusers"),
             models.Index(fields=("email",), condition=Q(is_active=False), name="inactive_users"),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.apps import apps
 from django.core.management.color import no_style
@@ -17,6 +18,7 @@ from credits.ledger.weeks import week_start
 
 SQL = Path(__file__).parent / "sql"
 WEEKS = 26
+LARGEST = ("credits_spend", "credits_entry")
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,29 @@ def build(size: Size, *, until: datetime, say: Callable[[str], None] = lambda li
         since = week_start(until) - timedelta(weeks=WEEKS - 1)
         row = (*astuple(size), until, since, WEEKS)
         cursor.execute("INSERT INTO size VALUES (%s, %s, %s, %s, %s, %s)", row)
+        _keep_indexes(cursor, ready=False)
         for step in sorted(SQL.glob("*.sql")):
             say(step.stem)
             cursor.execute(step.read_text())
+        say("indexes")
+        _keep_indexes(cursor, ready=True)
+        for table in LARGEST:
+            cursor.execute(f"REINDEX TABLE {table}")
     settle()
 
 
+def _keep_indexes(cursor: Any, *, ready: bool) -> None:
+    """Whether the largest tables' indexes follow each row; made in one go they are much faster."""
+    cursor.execute(
+        "UPDATE pg_index SET indisready = %s WHERE indrelid = ANY (%s::regclass[])",
+        [ready, list(LARGEST)],
+    )
+
+
 def settle(how: str = "ANALYZE") -> None:
-    """Let PostgreSQL know what there is now, and Django's sequences go on after it."""
+    """Let PostgreSQL know what there is now, and sequences go on after it."""
     models = [
-        model for app in ("credits", "topups") for model in apps.get_app_config(app).models.values()
+        model for app in ("credits", "topups") for model in apps.get_app_config(app).get_models()
     ]
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), models):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from django.apps import apps
 from django.contrib import admin
@@ -41,16 +41,17 @@ def all_pages() -> Iterator[Page]:
 
 def lists() -> Iterator[Page]:
     """Every change list: bare, filtered, sorted, turned over and searched."""
-    for model, model_admin in sorted(
-        admin.site._registry.items(), key=lambda pair: pair[0]._meta.label
-    ):
-        name, url = model._meta.label_lower, _list_url(model)
-        for what, query in _queries(model, model_admin):
-            yield Page(f"{name} {what}", f"{url}?{urlencode(query)}")
+    for model in sorted(admin.site._registry, key=lambda model: model._meta.label):
+        yield from lists_of(model)
+
+
+def lists_of(model: Any) -> Iterator[Page]:
+    for what, query in _queries(model, admin.site._registry[model]):
+        yield Page(f"{model._meta.label_lower} {what}", f"{list_url(model)}?{urlencode(query)}")
 
 
 def _queries(model: Any, model_admin: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    request = RequestFactory().get(_list_url(model))
+    request = RequestFactory().get(list_url(model))
     request.user = User.objects.filter(is_superuser=True).earliest("pk")
     changelist = model_admin.get_changelist_instance(request)
     yield "all", {}
@@ -69,11 +70,10 @@ def _turned(changelist: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _sorted(model_admin: Any, request: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     columns = model_admin.get_list_display(request)
-    sortable = model_admin.get_sortable_by(request)
     # The first column is of the boxes where there are bulk actions; else it is the first shown.
     changelist = model_admin.get_changelist_instance(request)
     for number, column in enumerate(changelist.list_display):
-        if column in columns and column in sortable and changelist.get_ordering_field(column):
+        if column in columns and changelist.get_ordering_field(column):
             yield f"by {column}", {"o": number}
             yield f"by -{column}", {"o": f"-{number}"}
 
@@ -123,14 +123,14 @@ def _organization_path(model_admin: Any) -> str:
 
 
 def _searched(model_admin: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not model_admin.search_fields:
+    if not model_admin.get_search_fields(None):
         return
     row = model_admin.model.objects.order_by("-pk").first()
-    for term in (*_words(), *([row.pk] if row else ())):
+    for term in (*words(), *([row.pk] if row else ())):
         yield f"search {term}", {"q": term}
 
 
-def _words() -> list[str]:
+def words() -> list[str]:
     """Words that many, some, few and no organizations and users have, and exact ones."""
     middle = Organization.objects.order_by("pk")[Organization.objects.count() // 2]
     paid = Purchase.objects.filter(status="paid").latest("created_at")
@@ -155,8 +155,6 @@ def _words() -> list[str]:
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
-    from urllib.parse import parse_qsl
-
     return parse_qsl(query)
 
 
@@ -167,7 +165,7 @@ def autocompletes() -> Iterator[Page]:
     for label in AUTOCOMPLETED:
         for app, model, field in _fields_to(label):
             asked = {"app_label": app, "model_name": model, "field_name": field}
-            for term in ("", "a", "stud", "lopez", "zzzz", *_words()[2:4], *_words()[6:8]):
+            for term in ("", "a", "stud", "lopez", "zzzz", *words()[2:4], *words()[6:8]):
                 query = urlencode({**asked, "term": term})
                 yield Page(
                     f"autocomplete {label} {term!r}", f"{reverse('admin:autocomplete')}?{query}"
@@ -221,7 +219,7 @@ def _route(model: Any) -> str:
     return f"{model._meta.app_label}_{model._meta.model_name}"
 
 
-def _list_url(model: Any) -> str:
+def list_url(model: Any) -> str:
     return reverse(f"admin:{_route(model)}_changelist")
 
 
