@@ -56,6 +56,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class ChangeList(UnfoldChangeList):
+    result_list: Any
+
     def get_ordering_field(self, field_name: str) -> Any:
         """None where the list does not offer it: an address must not sort millions of rows."""
         offered = self.sortable_by is None or field_name in self.sortable_by
