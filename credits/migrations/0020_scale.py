@@ -25,7 +25,10 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("credits", "0013_spend_reference")]
+    dependencies = [
+        ("credits", "0013_spend_reference"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
+    ]
 
     operations = [
         *build("entry", *by_time("entries", "kind", "spend")),
@@ -77,5 +80,15 @@ class Migration(migrations.Migration):
             "email",
             Index(fields=["to", "-created_at"], name="emails_by_address"),
             Index(fields=["template", "-created_at"], name="emails_by_template"),
+        ),
+        # Django's own table, which has no index for the history of one object.
+        migrations.RunSQL(
+            "DROP INDEX CONCURRENTLY IF EXISTS admin_log_by_object",
+            migrations.RunSQL.noop,
+        ),
+        migrations.RunSQL(
+            "CREATE INDEX CONCURRENTLY admin_log_by_object "
+            "ON django_admin_log (content_type_id, object_id, action_time)",
+            "DROP INDEX CONCURRENTLY admin_log_by_object",
         ),
     ]
