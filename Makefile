@@ -7,10 +7,10 @@ BIN := .venv/bin/python
 INSTALL := $(BIN) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format clean
+.PHONY: help run test lint format bench-admin clean
 
 help: ## Show these lines
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 run: .venv/.run ## Run all of it at http://127.0.0.1:8000 (PORT=8001 make run for another port)
 	@exec $(BIN) -m config.run
@@ -25,6 +25,9 @@ lint: .venv/.dev ## Check form, types, migrations, production settings and the A
 	@$(BIN) manage.py makemigrations --check --dry-run
 	@ENV_FILE=config/placeholder.env $(BIN) manage.py check --deploy --fail-level WARNING
 	@$(BIN) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench-admin: .venv/.dev ## Measure the admin with ten million entries, made once (ARGS=--help)
+	@exec $(BIN) -m tests.benchmarks.admin $(ARGS)
 
 format: .venv/.dev ## Put the code in form
 	@$(BIN) -m ruff check --fix .

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credits import access
 from credits.admin.base import ModelAdmin, key_status, link
+from credits.admin.searching import OF_ORGANIZATION_TOO
 from credits.fields import OriginsField
 from credits.models import ApiKey
 
@@ -58,8 +59,10 @@ class ApiKeyAdmin(ModelAdmin):
         "service",
     )
     list_select_related = ("organization", "service")
-    search_fields = ("name", "prefix", "organization__name", "organization__public_id__exact")
-    search_help_text = "Name, start of the key, organization or its public id"
+    found_by = ("prefix__startswith", "organization")
+    search_help_text = f"The key's first letters; or {OF_ORGANIZATION_TOO}"
+    ordering = ("-pk",)
+    sortable_by = ()
     fields = ("name", *OWNER, *CHANGEABLE[1:], "expires_at")
     autocomplete_fields = ("organization", "service", "allowed_actions")
     told = ("prefix", "replaces", "revoked_at", "last_used_at", "created_by", "created_at")

@@ -14,7 +14,7 @@ from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationErro
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms import DateField, HiddenInput, ModelForm, UUIDField
-from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -24,9 +24,12 @@ from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.views import ChangeList as UnfoldChangeList
 
+from credits.admin import searching
+from credits.admin.patience import QueryTookTooLong, patience
 from credits.models import ApiKey, StaffKey, User
 
-COUNTED_ROWS = 10_000
+COUNTED_ROWS = searching.MOST_COUNTED
+LIST_MILLISECONDS = 5_000
 
 
 class StaffRequest(HttpRequest):
@@ -53,26 +56,54 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class ChangeList(UnfoldChangeList):
+    result_list: Any
+
+    def get_ordering_field(self, field_name: str) -> Any:
+        """None where the list does not offer it: an address must not sort millions of rows."""
+        offered = self.sortable_by is None or field_name in self.sortable_by
+        return super().get_ordering_field(field_name) if offered else None
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[Any]:
+        found = super().get_queryset(request, exclude_parameters)
+        arranged: QuerySet[Any] = self.model_admin.arranged(found, self)
+        return arranged
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         # Unfiltered, the rows counted are all there are: no second number to set beside them.
         if not (self.has_active_filters or self.query):
             self.full_result_count = self.result_count
+        self.result_list = self._rows_of(self.result_list)
+
+    def _rows_of(self, page: QuerySet[Any]) -> list[Any]:
+        """The rows of a page, of which only the keys are looked for among all there are.
+
+        What belongs to a row, and what the list works out for it, is then read for those alone.
+        """
+        keys = list(page.prefetch_related(None).values_list("pk", flat=True))
+        rows = self.apply_select_related(self.root_queryset).in_bulk(keys)
+        return [rows[key] for key in keys if key in rows]
 
 
 class DayRangeFilter(RangeDateFilter):
     """Rows from the first to the last of some days, both whole and in UTC."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if first := self._day("from"):
-            queryset = queryset.filter(
-                **{f"{self.field_path}__gte": datetime.combine(first, time.min, UTC)}
-            )
-        if last := self._day("to"):
-            queryset = queryset.filter(
-                **{f"{self.field_path}__lte": datetime.combine(last, time.max, UTC)}
-            )
-        return queryset
+        days = self.days
+        return queryset.filter(**{f"{self.field_path}__range": days}) if days else queryset
+
+    @property
+    def days(self) -> tuple[datetime, datetime] | None:
+        """The first and the last moment asked for; None where none is."""
+        first, last = self._day("from"), self._day("to")
+        if not (first or last):
+            return None
+        return (
+            datetime.combine(first or date.min, time.min, UTC),
+            datetime.combine(last or date.max, time.max, UTC),
+        )
 
     def _day(self, end: str) -> date | None:
         text = self.used_parameters.get(f"{self.field_path}_{end}")
@@ -90,9 +121,52 @@ class ModelAdmin(UnfoldModelAdmin):
     # Numbers beside the filters would count the whole table.
     show_facets = ShowFacets.NEVER
     warn_unsaved_form = True
+    # What a long list is searched by (see `searching.rows`); short ones have `search_fields`.
+    found_by: tuple[str, ...] = ()
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return self.found_by or super().get_search_fields(request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if "\0" in term:
+            return queryset.none(), False
+        if term and self.found_by:
+            return self.found(queryset, term), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return searching.rows(queryset, self.found_by, term)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
         return ChangeList
+
+    def arranged(self, found: QuerySet[Any], changelist: ChangeList) -> QuerySet[Any]:
+        """The rows of the list once more, as a list may have them in its own order."""
+        return found
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Within some seconds, or else with the advice to look for less."""
+        if request.method != "GET":
+            return super().changelist_view(request, extra_context)
+        try:
+            with patience(LIST_MILLISECONDS):
+                return _rendered(super().changelist_view(request, extra_context))
+        except QueryTookTooLong:
+            return self._took_too_long(request)
+
+    def _took_too_long(self, request: HttpRequest) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Too many {self.opts.verbose_name_plural} to look through",
+            "back": request.path,
+        }
+        return TemplateResponse(request, "admin/credits/too_long.html", context, status=503)
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool
@@ -181,6 +255,11 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    """With its rows read, which a template would otherwise do later."""
+    return response.render() if isinstance(response, TemplateResponse) else response
 
 
 def change_url(obj: Model) -> str:

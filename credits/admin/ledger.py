@@ -9,22 +9,26 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from credits.admin import explaining, returning
-from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, link
+from credits.admin.base import DayRangeFilter, StaffRequest, link
 from credits.admin.filters import GrantKindFilter, ServiceFilter
+from credits.admin.newest import NewestFirstAdmin
 from credits.admin.offering import OffersActions
 from credits.admin.overview import money_back, why
+from credits.admin.searching import OF_ORGANIZATION
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
 ORGANIZATION = ("organization", AutocompleteSelectFilter)
 CREATED = ("created_at", DayRangeFilter)
+BY_REFERENCE = "By reference or idempotency key: on the organization's page."
 
 
-class LedgerAdmin(ReadOnlyAdmin):
+class LedgerAdmin(NewestFirstAdmin):
     list_select_related: tuple[str, ...] = ("organization",)
     list_filter: tuple[Any, ...] = (ORGANIZATION, CREATED)
-    search_fields: tuple[str, ...] = ("organization__name", "organization__public_id__exact")
+    found_by: tuple[str, ...] = ("organization",)
+    search_help_text = OF_ORGANIZATION
 
-    @admin.display(description="organization", ordering="organization__name")
+    @admin.display(description="organization")
     def organization_link(self, row: "Grant | Spend | Refund | Entry | Wallet") -> str:
         return link(row.organization)
 
@@ -41,9 +45,10 @@ class GrantAdmin(OffersActions, LedgerAdmin):
         "expires_at",
     )
     list_filter = ("kind", "is_open", ORGANIZATION, CREATED)
-    search_fields = (*LedgerAdmin.search_fields, "id__exact", "purchase_id__exact")
-    search_help_text = "Organization, its public id, grant id or purchase id"
-    ordering = ("-created_at", "-id")
+    found_by = ("id__exact", "purchase_id__exact", "organization")
+    search_help_text = f"{OF_ORGANIZATION}; or a grant's or purchase's id"
+    by_organization = ("-organization_id", "-created_at", "-id")
+    ordinary = ("kind__exact", Grant.Kind.WEEKLY)
     actions_detail = ("revoke",)
 
     def has_revoke_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -80,13 +85,9 @@ class SpendAdmin(OffersActions, LedgerAdmin):
     )
     list_filter = ("status", ("action", AutocompleteSelectFilter), ORGANIZATION, CREATED)
     list_select_related = ("organization", "action", "api_key")
-    search_fields = (
-        *LedgerAdmin.search_fields,
-        "id__exact",
-        "reference",
-        "idempotency_key__exact",
-    )
-    search_help_text = "Organization, its public id, spend id, reference or idempotency key"
+    found_by = ("id__exact", "organization")
+    search_help_text = f"{OF_ORGANIZATION}; or a spend's id. {BY_REFERENCE}"
+    ordinary = ("status__exact", Spend.Status.SPENT)
     actions_detail = ("explain", "refund", "release")
 
     def has_explain_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -131,14 +132,8 @@ class RefundAdmin(LedgerAdmin):
         "reason",
     )
     list_select_related = ("organization", "spend__action", "actor")
-    search_fields = (
-        *LedgerAdmin.search_fields,
-        "spend__id__exact",
-        "spend__reference",
-        "idempotency_key__exact",
-    )
-    search_help_text = "Organization, its public id, spend id, reference or idempotency key"
-    ordering = ("-created_at", "-id")
+    found_by = ("id__exact", "spend__exact", "organization")
+    search_help_text = f"{OF_ORGANIZATION}; or a refund's or spend's id. {BY_REFERENCE}"
 
     @admin.display(description="spend")
     def spend_link(self, refund: Refund) -> str:
@@ -159,16 +154,12 @@ class EntryAdmin(LedgerAdmin):
     )
     list_filter = ("kind", GrantKindFilter, ServiceFilter, ORGANIZATION, CREATED)
     list_select_related = ("organization", "grant", "spend__action", "actor")
-    search_fields = (
-        *LedgerAdmin.search_fields,
-        "reason",
-        "spend__reference",
-        "spend__idempotency_key__exact",
-    )
-    search_help_text = "Organization, its public id, reason, spend reference or idempotency key"
-    ordering = ("-id",)
+    found_by = ("spend__exact", "grant__exact", "organization")
+    search_help_text = f"{OF_ORGANIZATION}; or a spend's or grant's id. {BY_REFERENCE}"
+    by_organization = ("-organization_id", "-seq")
+    ordinary = ("kind__exact", Entry.Kind.SPEND)
 
-    @admin.display(description="credits", ordering="credits")
+    @admin.display(description="credits")
     def signed_credits(self, entry: Entry) -> str:
         return f"{entry.credits:+,}"
 
@@ -191,4 +182,4 @@ class WalletAdmin(LedgerAdmin):
         "used_since_refill",
     )
     list_filter = ("used_since_refill", ORGANIZATION)
-    ordering = ("organization",)
+    by_organization = ("-pk",)

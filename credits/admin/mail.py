@@ -1,8 +1,10 @@
 """Emails to customers and staff: whether each went out, and if not, why."""
 
 import json
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from unfold.decorators import action
@@ -14,16 +16,28 @@ from credits.admin.offering import OffersActions
 from credits.models import Email
 
 
+class SentFilter(admin.SimpleListFilter):
+    """By the next attempt, which exactly the unsent have: those few are in an index."""
+
+    title = "sent"
+    parameter_name = "sent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Sent"), ("no", "Not yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(next_attempt_at__isnull=self.value() == "yes")
+
+
 @admin.register(Email)
 class EmailAdmin(OffersActions):
     list_display = ("created_at", "to", "template", "status", "sent_at", "attempts", "error")
-    list_filter = (
-        ("sent_at", admin.EmptyFieldListFilter),
-        FailingFilter,
-        ("created_at", DayRangeFilter),
-    )
-    search_fields = ("to", "key__exact", "template__exact")
-    search_help_text = "Address, template or key"
+    list_filter = (SentFilter, FailingFilter, ("created_at", DayRangeFilter))
+    found_by = ("to__exact", "key__exact", "template__exact")
+    search_help_text = "The whole of an address, a template's name or a key"
+    sortable_by = ("created_at",)
     fields = (
         "to",
         "template",
@@ -59,7 +73,7 @@ class EmailAdmin(OffersActions):
         )
         return question or resending.try_now(self, request, email)
 
-    @admin.display(description="status", ordering="sent_at")
+    @admin.display(description="status")
     def status(self, email: Email) -> str:
         if email.sent_at:
             return label("Sent", "success")

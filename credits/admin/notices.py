@@ -9,6 +9,7 @@ from credits.admin import resending
 from credits.admin.base import DayRangeFilter, StaffRequest, link
 from credits.admin.ledger import ORGANIZATION
 from credits.admin.offering import OffersActions
+from credits.admin.searching import OF_ORGANIZATION
 from credits.models import Notice
 
 
@@ -25,8 +26,9 @@ class NoticeAdmin(OffersActions):
     )
     list_filter = ("kind", ORGANIZATION, ("occurred_at", DayRangeFilter))
     list_select_related = ("organization",)
-    search_fields = ("organization__name", "organization__public_id__exact")
-    search_help_text = "Organization or its public id"
+    found_by = ("organization",)
+    search_help_text = OF_ORGANIZATION
+    sortable_by = ()
     actions_detail = ("resend",)
 
     def has_resend_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -39,6 +41,6 @@ class NoticeAdmin(OffersActions):
     def resend(self, request: StaffRequest, object_id: str) -> HttpResponse:
         return resending.resend_view(self, request, self.object_or_404(request, object_id))
 
-    @admin.display(description="organization", ordering="organization__name")
+    @admin.display(description="organization")
     def organization_link(self, notice: Notice) -> str:
         return link(notice.organization)

@@ -16,12 +16,12 @@ from unfold.enums import ActionVariant
 from credits import activity, ledger, reports
 from credits.activity import Kind
 from credits.admin import activity as activity_tab
-from credits.admin import adjusting, explaining, members, notes, staff_history, tabs
+from credits.admin import adjusting, explaining, members, notes, searching, staff_history, tabs
 from credits.admin.base import StaffRequest
 from credits.admin.filters import OutOfCreditsFilter
 from credits.admin.overview import Overview, chosen_days
 from credits.admin.people import ChangesMemberships
-from credits.models import Membership, Organization, User
+from credits.models import Organization, User
 
 OVERVIEW = tabs.Tab("change", "Overview", ("credits.view_organization",))
 for tab in (OVERVIEW, activity_tab.TAB, members.TAB, notes.TAB, staff_history.TAB):
@@ -45,8 +45,9 @@ class SuspendedFilter(admin.SimpleListFilter):
 class OrganizationAdmin(ChangesMemberships):
     list_display = ("name", "public_id", "balance", "weekly_bundle", "next_refill", "status")
     list_filter = (SuspendedFilter, OutOfCreditsFilter, "show_balance")
-    search_fields = ("name", "public_id")
-    search_help_text = "Name, public id or a member's email address"
+    search_fields = found_by = ("name", "public_id")
+    search_help_text = "Beginnings of words of the name, a public id or a member's email address"
+    sortable_by = ("name",)
     fields = ("name", "weekly_credits", "show_balance", "low_balance_credits")
     readonly_fields = ("low_balance_credits",)
     actions_detail = ("adjust", "explain", "suspend", "resume")
@@ -54,21 +55,14 @@ class OrganizationAdmin(ChangesMemberships):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return super().get_queryset(request).annotate(available=reports.Available(timezone.now()))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """By members too, beside and not by a join, which would work out each match's balance."""
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        if search_term:
-            members = Membership.objects.filter(user__email__icontains=search_term.strip())
-            found |= queryset.filter(pk__in=members.values("organization"))
-        return found, duplicates
+    def found(self, queryset: QuerySet[Organization], term: str) -> QuerySet[Organization]:
+        return searching.first_of(queryset, searching.organizations(term))
 
     @display(description="balance")
     def balance(self, organization: Organization) -> str:
         return f"{organization.available:,}"  # type: ignore[attr-defined]
 
-    @display(description="weekly bundle", ordering="weekly_credits")
+    @display(description="weekly bundle")
     def weekly_bundle(self, organization: Organization) -> str:
         return f"{organization.weekly_credits:,}"
 
@@ -78,7 +72,6 @@ class OrganizationAdmin(ChangesMemberships):
 
     @display(
         description="status",
-        ordering="suspended_at",
         label={"Active": "success", "Suspended": "danger"},
     )
     def status(self, organization: Organization) -> str:

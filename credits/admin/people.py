@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from credits import people
 from credits.admin.base import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, StaffRequest, label
+from credits.admin.searching import OF_ORGANIZATION_TOO, OF_PEOPLE
 from credits.models import Activity, Invitation, Membership
 from credits.templatetags.people import told
 
@@ -92,10 +93,11 @@ class MembershipAdmin(ChangesMemberships):
     list_display = ("user", "organization", "role", "created_at")
     list_filter = ("role", ("organization", AutocompleteSelectFilter))
     list_select_related = ("user", "organization")
-    search_fields = ("user__email", "organization__name", "organization__public_id__exact")
-    search_help_text = "Email address, organization or its public id"
+    found_by = ("user", "organization")
+    search_help_text = OF_PEOPLE
     autocomplete_fields = ("user", "organization")
-    ordering = ("-created_at", "-id")
+    ordering = ("-pk",)
+    sortable_by = ()
 
     def save_model(self, request: Any, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         save = _change_role if change else _add
@@ -112,8 +114,9 @@ class InvitationAdmin(ReadOnlyAdmin):
     list_display = ("email", "organization", "role", "status", "invited_by", "sent_at")
     list_filter = (("organization", AutocompleteSelectFilter), ("sent_at", DayRangeFilter))
     list_select_related = ("organization", "invited_by")
-    search_fields = ("email", "organization__name", "organization__public_id__exact")
-    search_help_text = "Email address, organization or its public id"
+    found_by = ("email__exact", "organization")
+    search_help_text = f"The whole address; or {OF_ORGANIZATION_TOO}"
+    sortable_by = ()
 
     @admin.display(description="status")
     def status(self, invitation: Invitation) -> str:
@@ -130,8 +133,9 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "organization", "shown", "actor")
     list_filter = (("organization", AutocompleteSelectFilter), ("created_at", DayRangeFilter))
     list_select_related = ("organization", "actor")
-    search_fields = ("organization__name", "organization__public_id__exact", "actor__email")
-    search_help_text = "Organization, its public id or who did it"
+    found_by = ("organization", "actor")
+    search_help_text = OF_PEOPLE
+    sortable_by = ()
     fields = ("organization", "shown", "actor", "created_at")
     readonly_fields = ("shown",)
 

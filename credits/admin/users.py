@@ -19,7 +19,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from credits import second_factors
-from credits.admin import sign_ins
+from credits.admin import searching, sign_ins
 from credits.admin.base import ModelAdmin, StaffRequest, change_url
 from credits.admin.people import ChangesMemberships, MembershipsInline
 from credits.models import User
@@ -70,8 +70,10 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
     change_password_form = AdminPasswordChangeForm
     list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", SecondFactorFilter, "groups")
-    search_fields = ("email", "first_name", "last_name")
+    search_fields = found_by = ("email", "first_name", "last_name")
+    search_help_text = "Beginnings of words of the email address or the name"
     ordering = ("email",)
+    sortable_by = ("email",)
     autocomplete_fields = ("groups",)
     filter_horizontal = ()
     readonly_fields = ("second_factor", "last_login", "date_joined")
@@ -84,6 +86,9 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def found(self, queryset: QuerySet[User], term: str) -> QuerySet[User]:
+        return searching.first_of(queryset, searching.users(term))
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
         return self.inlines if obj else ()

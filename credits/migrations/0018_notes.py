@@ -13,12 +13,6 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 import credits.models.ledger
 from credits import staff
 
-# Django's own log of the admin has no index by what was changed.
-INDEX_ADMIN_LOG = """
-    CREATE INDEX IF NOT EXISTS admin_log_by_object
-    ON django_admin_log (content_type_id, object_id, action_time DESC)
-"""
-
 
 def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for group in (staff.SUPPORT, staff.ADMINISTRATORS):
@@ -105,6 +99,5 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.RunSQL(INDEX_ADMIN_LOG, "DROP INDEX IF EXISTS admin_log_by_object"),
         migrations.RunPython(permit, migrations.RunPython.noop),
     ]

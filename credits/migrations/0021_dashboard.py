@@ -14,7 +14,7 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0019_access"),
+        ("credits", "0020_scale"),
     ]
 
     operations = [

@@ -79,6 +79,9 @@ class ApiKey(models.Model):
                 condition=models.Q(revoked_at=None),
                 name="keys_by_allowed_origin",
             ),
+            models.Index(
+                fields=("prefix",), opclasses=("varchar_pattern_ops",), name="keys_by_prefix"
+            ),
         )
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ functions in `credits/ledger/sql`, and the database refuses what would rewrite h
 from typing import Any, ClassVar
 
 import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Collate
@@ -33,6 +34,24 @@ class UuidV7(Func):
 
 def id_field() -> "models.UUIDField[Any, Any]":
     return models.UUIDField(primary_key=True, db_default=UuidV7(), editable=False)
+
+
+def _by_time(rows: str, ordinary: tuple[str, str]) -> tuple[models.Index, ...]:
+    """Indexes by which staff find rows of some days or kind, and which cost a spend almost nothing.
+
+    BRIN only notes where in the table which time lies; the other has none of the ordinary rows.
+    """
+    field, value = ordinary
+    return (
+        BrinIndex(
+            fields=("created_at",), autosummarize=True, pages_per_range=32, name=f"{rows}_by_day"
+        ),
+        models.Index(
+            fields=(field, "-created_at", "-id"),
+            condition=~Q(**{field: value}),
+            name=f"{rows}_by_{field}",
+        ),
+    )
 
 
 class Grant(models.Model):
@@ -102,6 +121,7 @@ class Grant(models.Model):
                 condition=Q(is_open=True, expires_at__isnull=False) & ~Q(kind="weekly"),
                 name="grants_to_lapse",
             ),
+            *_by_time("grants", ordinary=("kind", "weekly")),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="grants_are_never_deleted", operation=pgtrigger.Delete),
@@ -269,6 +289,7 @@ class Spend(models.Model):
                 condition=~Q(reference=""),
                 name="spends_by_reference",
             ),
+            *_by_time("spends", ordinary=("status", "spent")),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="spends_are_never_deleted", operation=pgtrigger.Delete),
@@ -330,6 +351,10 @@ class Refund(models.Model):
                 name="one_refund_per_organization_and_idempotency_key",
             ),
             models.CheckConstraint(condition=Q(credits__gt=0), name="refund_credits_positive"),
+        )
+        indexes = (
+            models.Index(fields=("organization", "-created_at"), name="refunds_by_organization"),
+            models.Index(fields=("-created_at", "-id"), name="refunds_by_time"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(
@@ -400,6 +425,7 @@ class Entry(models.Model):
             ),
         )
         indexes = (
+            *_by_time("entries", ordinary=("kind", "spend")),
             # A grant's last entry until a moment, which says what was left in it, is one probe.
             models.Index(fields=("grant", "-created_at", "-seq"), name="entries_by_grant"),
             models.Index(

@@ -39,6 +39,8 @@ class Email(models.Model):
                 name="emails_to_send",
             ),
             models.Index(fields=("-created_at",), name="emails_by_time"),
+            models.Index(fields=("to", "-created_at"), name="emails_by_address"),
+            models.Index(fields=("template", "-created_at"), name="emails_by_template"),
         )
 
     def __str__(self) -> str:

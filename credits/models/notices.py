@@ -54,6 +54,8 @@ class Notice(models.Model):
         indexes = (
             models.Index(fields=("organization", "-id"), name="notices_by_organization"),
             models.Index(fields=("id",), condition=Q(told_at=None), name="notices_to_tell"),
+            models.Index(fields=("-occurred_at", "-id"), name="notices_by_time"),
+            models.Index(fields=("kind", "-id"), name="notices_by_kind"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="notices_are_never_deleted", operation=pgtrigger.Delete),

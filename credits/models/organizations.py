@@ -3,11 +3,13 @@ from typing import ClassVar
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from credits.models.users import User
+from credits.models.words import Words
 
 MAX_CREDITS = 1_000_000_000
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -69,6 +71,20 @@ class Organization(models.Model):
                 condition=models.Q(low_balance_credits=None)
                 | models.Q(low_balance_credits__gte=1, low_balance_credits__lte=MAX_CREDITS),
                 name="low_balance_credits_within_limits",
+            ),
+        )
+        indexes = (
+            GinIndex(Words("name"), fastupdate=False, name="organizations_by_words"),
+            models.Index(fields=("name", "id"), name="organizations_by_name"),
+            models.Index(
+                fields=("name", "id"),
+                condition=models.Q(suspended_at__isnull=False),
+                name="suspended_organizations",
+            ),
+            models.Index(
+                fields=("name", "id"),
+                condition=models.Q(show_balance=True),
+                name="organizations_that_see",
             ),
         )
 

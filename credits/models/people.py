@@ -53,6 +53,9 @@ class Invitation(models.Model):
             models.Index(
                 fields=("organization", "-created_at"), name="invitations_by_organization"
             ),
+            models.Index(fields=("-created_at", "-id"), name="invitations_by_time"),
+            models.Index(fields=("-sent_at", "-id"), name="invitations_by_sending"),
+            models.Index(fields=("email",), name="invitations_by_address"),
         )
         triggers: ClassVar = [
             pgtrigger.ReadOnly(

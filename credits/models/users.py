@@ -1,7 +1,11 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models import Q
+
+from credits.models.words import Words
 
 
 class UserManager(BaseUserManager["User"]):
@@ -35,3 +39,11 @@ class User(AbstractUser):
     class Meta:
         ordering = ("email",)
         permissions = (("reset_second_factor", "Can take away a lost second factor"),)
+        indexes = (
+            GinIndex(
+                Words("email", "first_name", "last_name"), fastupdate=False, name="users_by_words"
+            ),
+            models.Index(fields=("email",), condition=Q(is_staff=True), name="staff_users"),
+            models.Index(fields=("email",), condition=Q(is_superuser=True), name="superusers"),
+            models.Index(fields=("email",), condition=Q(is_active=False), name="inactive_users"),
+        )

@@ -10,6 +10,7 @@ from unfold.decorators import action
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, change_url, link
 from credits.admin.offering import OffersActions
+from credits.admin.searching import OF_ORGANIZATION_TOO
 from topups import refunds
 from topups.admin.filters import CurrencyOfPurchaseFilter
 from topups.admin.refunding import tell
@@ -17,17 +18,18 @@ from topups.admin.states import dispute_label, refund_label
 from topups.models import Dispute, PaymentRefund
 
 OF_PURCHASE = (
-    "purchase__organization__name",
-    "purchase__organization__public_id__exact",
-    "purchase__id__exact",
+    "purchase__exact",
     "purchase__stripe_payment_intent_id__exact",
+    "purchase__organization",
 )
 ORGANIZATION = ("purchase__organization", AutocompleteSelectFilter)
 CREATED = ("created_at", DayRangeFilter)
 
 
 class MoneyBackAdmin(ReadOnlyAdmin):
-    @admin.display(description="organization", ordering="purchase__organization__name")
+    sortable_by = ("created_at",)
+
+    @admin.display(description="organization")
     def organization_link(self, row: PaymentRefund | Dispute) -> str:
         return link(row.purchase.organization)
 
@@ -35,7 +37,7 @@ class MoneyBackAdmin(ReadOnlyAdmin):
     def purchase_link(self, row: PaymentRefund | Dispute) -> str:
         return link(row.purchase)
 
-    @admin.display(description="amount", ordering="amount_minor")
+    @admin.display(description="amount")
     def shown_amount(self, row: PaymentRefund | Dispute) -> str:
         return row.amount
 
@@ -53,8 +55,8 @@ class PaymentRefundAdmin(OffersActions, MoneyBackAdmin):
     )
     list_filter = ("status", CurrencyOfPurchaseFilter, ORGANIZATION, CREATED)
     list_select_related = ("purchase__organization", "requested_by")
-    search_fields = (*OF_PURCHASE, "id__exact", "stripe_refund_id__exact", "reason")
-    search_help_text = "Organization, its public id, purchase id, an id of Stripe's or reason"
+    found_by = ("id__exact", "stripe_refund_id__exact", *OF_PURCHASE)
+    search_help_text = f"Purchase id or one of Stripe's; or {OF_ORGANIZATION_TOO}"
     fields = (
         "id",
         "purchase_link",
@@ -73,7 +75,7 @@ class PaymentRefundAdmin(OffersActions, MoneyBackAdmin):
     readonly_fields = ("purchase_link", "organization_link", "shown_amount", "shown_status")
     actions_detail = ("send_now",)
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def shown_status(self, refund: PaymentRefund) -> str:
         return refund_label(refund)
 
@@ -142,8 +144,8 @@ class DisputeAdmin(MoneyBackAdmin):
         CREATED,
     )
     list_select_related = ("purchase__organization",)
-    search_fields = (*OF_PURCHASE, "stripe_dispute_id__exact", "reason")
-    search_help_text = "Organization, its public id, purchase id, an id of Stripe's or reason"
+    found_by = ("stripe_dispute_id__exact", *OF_PURCHASE)
+    search_help_text = f"Purchase id or one of Stripe's; or {OF_ORGANIZATION_TOO}"
     fields = (
         "stripe_dispute_id",
         "purchase_link",
@@ -158,6 +160,6 @@ class DisputeAdmin(MoneyBackAdmin):
     )
     readonly_fields = ("purchase_link", "organization_link", "shown_amount", "shown_status")
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def shown_status(self, dispute: Dispute) -> str:
         return dispute_label(dispute)

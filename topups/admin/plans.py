@@ -11,6 +11,7 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from credits.admin.base import ModelAdmin, link
+from credits.admin.searching import OF_ORGANIZATION_TOO
 from topups.models import BillingAccount, Plan, Price
 from topups.money import CURRENCIES
 
@@ -79,13 +80,9 @@ class BillingAccountAdmin(ModelAdmin):
     list_display = ("organization", "shown_currency", "stripe_customer_id", "email")
     list_filter = ("currency",)
     list_select_related = ("organization",)
-    search_fields = (
-        "organization__name",
-        "organization__public_id__exact",
-        "stripe_customer_id__exact",
-        "email__iexact",
-    )
-    search_help_text = "Organization, its public id, Stripe customer id or email address"
+    found_by = ("stripe_customer_id__exact", "email__exact", "organization")
+    search_help_text = f"Stripe customer id or billing address; or {OF_ORGANIZATION_TOO}"
+    sortable_by = ()
     ordering = ("-pk",)
     autocomplete_fields = ("organization",)
     told = ("stripe_customer_id", "email")
@@ -115,6 +112,6 @@ class BillingAccountAdmin(ModelAdmin):
     def organization_link(self, account: BillingAccount) -> str:
         return link(account.organization)
 
-    @admin.display(description="currency", ordering="currency")
+    @admin.display(description="currency")
     def shown_currency(self, account: BillingAccount) -> str:
         return account.currency.upper()

@@ -20,6 +20,7 @@ from credits.admin.base import (
     change_url,
     link,
 )
+from credits.admin.searching import OF_ORGANIZATION_TOO
 from credits.models import Clawback
 from topups import checkout, gateway, refunds
 from topups.admin.collecting import collect_view, shortfall_of
@@ -96,15 +97,15 @@ class PurchaseAdmin(ReadOnlyAdmin):
         ("paid_at", DayRangeFilter),
     )
     list_select_related = ("organization", "buyer")
-    search_fields = (
-        "organization__name",
-        "organization__public_id__exact",
-        "buyer__email",
+    found_by = (
         "id__exact",
         "stripe_session_id__exact",
         "stripe_payment_intent_id__exact",
+        "organization",
+        "buyer",
     )
-    search_help_text = "Organization, its public id, buyer, purchase id or an id of Stripe's"
+    search_help_text = f"Purchase id or one of Stripe's, buyer; or {OF_ORGANIZATION_TOO}"
+    sortable_by = ("created_at",)
     fieldsets = (
         (
             None,
@@ -232,11 +233,11 @@ class PurchaseAdmin(ReadOnlyAdmin):
             messages.success(request, f"Asked Stripe: this purchase is {state}.")
         return HttpResponseRedirect(change_url(purchase))
 
-    @admin.display(description="organization", ordering="organization__name")
+    @admin.display(description="organization")
     def organization_link(self, purchase: Purchase) -> str:
         return link(purchase.organization)
 
-    @admin.display(description="credits", ordering="credits")
+    @admin.display(description="credits")
     def shown_credits(self, purchase: Purchase) -> str:
         return f"{purchase.credits:,}"
 
@@ -244,7 +245,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     def shown_paid(self, purchase: Purchase) -> str | None:
         return purchase.paid if purchase.is_paid else None
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def shown_status(self, purchase: Purchase) -> str:
         return purchase_label(purchase)
 

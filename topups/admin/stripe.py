@@ -31,8 +31,9 @@ class StripeEventAdmin(OffersActions):
         "shown_error",
     )
     list_filter = ("status", ("received_at", DayRangeFilter))
-    search_fields = ("event_id__exact", "type__exact")
-    search_help_text = "Event id or type"
+    found_by = ("event_id__exact", "type__exact")
+    search_help_text = "The whole of an event's id or type"
+    sortable_by = ("received_at",)
     fields = (
         "event_id",
         "type",
@@ -93,7 +94,7 @@ class StripeEventAdmin(OffersActions):
         self.log_change(request, event, f"Retried: {event.status}.")
         return done
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def shown_status(self, event: StripeEvent) -> str:
         return label(event.get_status_display(), _STATES.get(event.status, ""))
 

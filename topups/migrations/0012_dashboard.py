@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("topups", "0010_accounting"),
+        ("topups", "0011_scale"),
     ]
 
     operations = [

@@ -61,6 +61,8 @@ class StripeEvent(models.Model):
                 name="stripe_events_to_attempt",
             ),
             models.Index(fields=("-received_at",), name="stripe_events_by_time"),
+            models.Index(fields=("status", "-received_at", "-id"), name="stripe_events_by_status"),
+            models.Index(fields=("type", "-received_at", "-id"), name="stripe_events_by_type"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="stripe_events_are_never_deleted", operation=pgtrigger.Delete),

@@ -78,6 +78,7 @@ class PaymentRefund(models.Model):
                 condition=Q(next_attempt_at__isnull=False),
                 name="refunds_to_attempt",
             ),
+            models.Index(fields=("-created_at", "-id"), name="payment_refunds_by_time"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="payment_refunds_are_never_deleted", operation=pgtrigger.Delete),
@@ -143,6 +144,7 @@ class Dispute(models.Model):
 
     class Meta:
         ordering = ("-created_at", "stripe_dispute_id")
+        indexes = (models.Index(fields=("-created_at",), name="disputes_by_time"),)
         triggers: ClassVar = [
             pgtrigger.Protect(name="disputes_are_never_deleted", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(

@@ -118,6 +118,7 @@ class BillingAccount(models.Model):
 
     class Meta:
         ordering = ("organization",)
+        indexes = (models.Index(fields=("email",), name="billing_accounts_by_address"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(currency__regex=CURRENCY_PATTERN),

@@ -111,6 +111,7 @@ class Purchase(models.Model):
                 condition=Q(status="paid"),
                 name="sales_by_time",
             ),
+            models.Index(fields=("status", "-created_at", "-id"), name="purchases_by_status"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="purchases_are_never_deleted", operation=pgtrigger.Delete),

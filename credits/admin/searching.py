@@ -1,0 +1,114 @@
+"""How lists are searched however long they are: by exact values, or by organizations and users.
+
+Nothing here looks into millions of rows for a part of a text. What somebody types is first taken
+for an exact id or address, each of which has an index; else for the beginnings of words in names of
+organizations and users, which have full-text indexes, and a list shows the rows of those found.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from django.contrib.postgres.search import SearchQueryField
+from django.core.exceptions import ValidationError
+from django.db.models import BooleanField, Func, Model, Q, QuerySet, Value
+from django.db.models.constants import LOOKUP_SEP
+from django.db.models.functions import Cast
+
+from credits.models import Membership, Organization, User
+from credits.models.words import Words
+
+# As many as a list counts.
+MOST_COUNTED = 10_000
+# Of so many organizations or users the rows are looked up; whoever finds more types more.
+MOST_FOUND = 100
+MOST_WORDS = 8
+OF_ORGANIZATION = (
+    "Beginnings of words of the organization's name, its public id or a member's email address"
+)
+OF_ORGANIZATION_TOO = OF_ORGANIZATION.replace("Beginnings", "beginnings")
+OF_PEOPLE = f"Beginnings of words of the email address or the name; or {OF_ORGANIZATION_TOO}"
+
+
+Found = TypeVar("Found", Organization, User)
+
+
+class _Matches(Func):
+    arg_joiner = " @@ "
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
+def organizations(term: str) -> QuerySet[Organization]:
+    """Whose name has words that begin like those of `term`, or whose public id or member it is."""
+    if "@" in term:
+        members = Membership.objects.filter(user__email=term.lower())
+        return Organization.objects.filter(pk__in=members.values("organization"))
+    if term.lower().startswith("org_"):
+        return Organization.objects.filter(public_id=term.lower())
+    return Organization.objects.filter(_have_words(term, "name"))
+
+
+def users(term: str) -> QuerySet[User]:
+    """Whose address or name has words that begin like those of `term`; or whose address it is."""
+    whole = User.objects.filter(email=term.lower())
+    if "@" in term and whole.exists():
+        return whole
+    return User.objects.filter(_have_words(term, "email", "first_name", "last_name"))
+
+
+def rows(queryset: QuerySet[Any], fields: Iterable[str], term: str) -> QuerySet[Any]:
+    """The rows of a list that `term` finds in `fields`.
+
+    Those with a lookup (`id__exact`) hold the whole of it, and each must have an index. Where none
+    does, those without one (`organization`) lead to the organization or user whose rows are meant.
+    """
+    names = list(fields)
+    for exact in _exactly(queryset.model, filter(_is_whole, names), term):
+        if queryset.filter(exact).exists():
+            return queryset.filter(exact)
+    related = _related(queryset.model, [name for name in names if not _is_whole(name)], term)
+    return queryset.filter(related) if related else queryset.none()
+
+
+def first_of(queryset: QuerySet[Found], found: QuerySet[Found]) -> QuerySet[Found]:
+    """Of a list of organizations or users, those found: as many as a list counts, in its order."""
+    return queryset.filter(pk__in=found.order_by().values("pk")[:MOST_COUNTED])
+
+
+def _is_whole(name: str) -> bool:
+    return name.endswith(("__exact", "__startswith"))
+
+
+def _exactly(model: type[Model], names: Iterable[str], term: str) -> Iterable[Q]:
+    """A condition for each of the fields that could hold `term`."""
+    for name in names:
+        path, _, _ = name.rpartition(LOOKUP_SEP)
+        try:
+            _field(model, path).to_python(term)
+        except ValidationError:
+            continue
+        yield Q(**{name: term})
+
+
+def _related(model: type[Model], names: Iterable[str], term: str) -> Q:
+    found = Q()
+    for name in names:
+        find = organizations if _field(model, name).related_model is Organization else users
+        keys = list(find(term).order_by().values_list("pk", flat=True)[:MOST_FOUND])
+        if keys:
+            found |= Q(**{f"{name}__in": keys})
+    return found
+
+
+def _field(model: type[Model], path: str) -> Any:
+    first, _, rest = path.partition(LOOKUP_SEP)
+    field: Any = model._meta.get_field(first)
+    return _field(field.related_model, rest) if rest else field
+
+
+def _have_words(term: str, *columns: str) -> _Matches:
+    """Whether each word of `term` begins a word of the columns; nothing does without words."""
+    words = re.findall(r"[^\W_]+", term.lower())[:MOST_WORDS]
+    query = " & ".join(f"'{word}':*" for word in words)
+    return _Matches(Words(*columns), Cast(Value(query), SearchQueryField()))
