@@ -99,11 +99,12 @@ _set_up()
 
 
 @pytest.fixture
-def sign_in(db: None) -> Callable[..., Client]:
+def sign_in(db: None, settings) -> Callable[..., Client]:
     """Signs a new member of staff in to the admin, of a group if one has the name given.
 
-    `client.user` is who it is.
+    `client.user` is who it is. They stay signed in when a test moves the clock by weeks.
     """
+    settings.STAFF_SESSION_IDLE_MINUTES = settings.STAFF_SESSION_MAX_HOURS = 10_000_000
     from django.contrib.auth.models import Group
 
     from credits.models import User

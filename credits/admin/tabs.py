@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from credits.admin.base import COUNTED_ROWS, StaffRequest
@@ -86,13 +86,6 @@ def frame(
             }
             for action in actions
         ],
-        "explain": way(
-            request.user,
-            "Explain",
-            "credits_organization_explain",
-            organization.pk,
-            "credits.view_entry",
-        ),
     }
 
 
@@ -121,17 +114,14 @@ def way(user: User, text: str, url_name: str, pk: Any, permission: str) -> str:
     """A link to something to do with a row; empty for who may not do it."""
     if not user.has_perm(permission):
         return ""
-    try:
-        url = reverse(f"admin:{url_name}", args=[pk])
-    except NoReverseMatch:
-        return ""
+    url = reverse(f"admin:{url_name}", args=[pk])
     return format_html('<a class="text-link" href="{}">{}</a>', url, text)
 
 
 def revoke(user: User, grant: Grant) -> str:
     if not grant.is_open:
         return ""
-    return way(user, "Revoke", "credits_grant_revoke", grant.pk, "credits.revoke_grant")
+    return way(user, "Revoke", "credits_grant_revoke", grant.pk, "credits.adjust_credits")
 
 
 def ways(*links: str) -> str:

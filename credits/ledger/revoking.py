@@ -1,13 +1,13 @@
 """One grant taken back by staff."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
 from credits.ledger import database
 from credits.ledger.errors import GrantEmpty, IdempotencyConflict
-from credits.models import Entry, Grant, User
+from credits.models import Adjustment, Entry, Grant, User
 
 
 def revoke_grant(
@@ -38,16 +38,25 @@ def revoke_grant(
         grant.refresh_from_db()
         if not grant.remaining:
             raise GrantEmpty()
+        adjustment = Adjustment.objects.create(
+            id=adjustment_id or uuid4(),
+            organization_id=grant.organization_id,
+            credits=-grant.remaining,
+            reason=Adjustment.Reason.OTHER,
+            text=reason,
+            actor=actor,
+            created_at=moment,
+        )
         database.value(
             "ledger_post",
             organization=grant.organization_id,
             grant=grant.pk,
             kind=Entry.Kind.ADJUST.value,
-            credits=-grant.remaining,
+            credits=adjustment.credits,
             now=moment,
             actor=actor.pk,
             reason=reason,
-            adjustment=adjustment_id,
+            adjustment=adjustment.pk,
         )
         grant.refresh_from_db()
         return True

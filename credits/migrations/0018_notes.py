@@ -22,7 +22,6 @@ def permit(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("admin", "0003_logentry_add_action_flag_choices"),
         ("credits", "0017_row_actions"),
     ]
 

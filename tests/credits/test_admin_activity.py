@@ -181,5 +181,5 @@ def test_the_list_asks_as_often_for_many_spends_as_for_few(
     for number in range(30):
         spend(organization, reference=f"asset-{number}")
     for chosen in ("spends", "entries"):
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(12):
             show(admin, organization, list=chosen)

@@ -417,7 +417,7 @@ def test_the_lists_ask_nothing_for_each_row(admin, spend, django_assert_max_num_
         ledger.hold(spend.organization, ACTION, now=NOON)
         ledger.adjust(spend.organization, 2, reason="More", actor=admin.user, now=NOON)
     for model in ("spend", "grant"):
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(12):
             admin.get(f"/admin/credits/{model}/")
 
 
