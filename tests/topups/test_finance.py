@@ -244,7 +244,7 @@ def test_strangers_are_asked_to_sign_in(client, example):
         ({"currency": "xxx"}, "Choose one of these: USD."),
         ({"year": "1066"}, "Choose one of these: All years, 2026."),
         ({"year": "soon"}, "Choose one of these: All years, 2026."),
-        ({"month": "11"}, "Choose the year of this month too."),
+        ({"year": "", "month": "11"}, "Choose the year of this month too."),
         ({"currency": "\0"}, "Choose one of these: USD."),
     ],
 )

@@ -164,3 +164,42 @@ def test_the_first_release_is_upgraded(migrate, query):
         ("pending", None),
     ]
     assert query("SELECT count(*) FROM topups_purchase WHERE status = 'pending'") == [(1,)]
+
+
+def test_money_that_went_back_before_there_were_lines_for_it_gets_its_lines(migrate, query):
+    migrate("topups", "0009")
+    query(FIRST_RELEASE["organizations"])
+    query(FIRST_RELEASE["buyer"])
+    query("""
+        INSERT INTO topups_purchase (organization_id, buyer_id, plan_id, credits, amount_minor,
+            currency, status, stripe_session_id, stripe_payment_intent_id, created_at, paid_at,
+            paid_minor, tax_minor, discount_minor, failed_checks, check_error)
+        SELECT 1, 1, id, credits, 1000, 'eur', 'paid', 'cs_1', 'pi_1', now(), now(), 1190, 190, 0,
+            0, ''
+        FROM topups_plan WHERE credits = 500
+    """)
+    query("""
+        INSERT INTO topups_paymentrefund (purchase_id, stripe_refund_id, amount_minor, status,
+            reason, error, attempts, created_at, as_of)
+        SELECT p.id, 're_' || told.status, amount, told.status, '', '', 0, at::timestamptz, now()
+        FROM topups_purchase p, (VALUES
+            (595, 'succeeded', '2026-10-31 23:59:59Z'), (100, 'failed', '2026-10-01 00:00Z'),
+            (7, 'pending', '2026-11-02 00:00Z')
+        ) told (amount, status, at)
+    """)
+    query("""
+        INSERT INTO topups_dispute (stripe_dispute_id, purchase_id, amount_minor, status,
+            is_withdrawn, reason, created_at, as_of)
+        SELECT 'dp_' || told.status, id, 588, told.status, withdrawn, '', now(), '2026-11-05 00:00Z'
+        FROM topups_purchase, (VALUES ('lost', true), ('prevented', false)) told (status, withdrawn)
+    """)
+    migrate()
+    assert query("""
+        SELECT amount_minor, tax_minor, currency,
+            to_char(posted_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI')
+        FROM topups_moneyback ORDER BY posted_at
+    """) == [
+        (595, 95, "eur", "10-31 23:59"),
+        (7, 1, "eur", "11-02 00:00"),
+        (588, 94, "eur", "11-05 00:00"),
+    ]

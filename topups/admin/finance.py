@@ -35,12 +35,13 @@ class PeriodForm(forms.Form):
     year = forms.TypedChoiceField(required=False, coerce=int, widget=UnfoldAdminSelectWidget)
     month = forms.TypedChoiceField(required=False, coerce=int, widget=UnfoldAdminSelectWidget)
 
-    def __init__(self, data: Any, *, currencies: list[str], years: list[int]) -> None:
-        super().__init__(data)
+    def __init__(
+        self, data: dict[str, Any], *, month: date | None, currencies: list[str], years: list[int]
+    ) -> None:
         self.currencies = currencies
+        shown = {"year": month.year, "month": month.month} if month else {}
         # What is not chosen is chosen for the reader, who sees it in the field.
-        data = {"currency": self.usual_currency, **data.dict()}
-        self.data = data
+        super().__init__({"currency": self.usual_currency, **shown, **data})
         months = [(month, f"{date(2000, month, 1):%B}") for month in range(1, 13)]
         self._offer("currency", [(code, code.upper()) for code in currencies])
         self._offer("year", [("", "All years"), *((year, str(year)) for year in years)])
@@ -131,13 +132,15 @@ class MonthTotalAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         total = self.object_or_404(request, object_id)
-        return self._month_page(request, total.month, total.currency, _form(request))
+        form = _form(request, total.month)
+        return self._month_page(request, total.month, total.currency, form)
 
     def month_view(self, request: HttpRequest, month: str) -> HttpResponse:
-        form = _form(request)
-        if (chosen := form.chosen_month) and chosen != parse_month(month):
+        first = parse_month(month)
+        form = _form(request, first)
+        if (chosen := form.chosen_month) and chosen != first:
             return HttpResponseRedirect(month_tables.month_url(chosen, form.chosen_currency))
-        return self._month_page(request, parse_month(month), form.chosen_currency, form)
+        return self._month_page(request, first, form.chosen_currency, form)
 
     def _month_page(
         self, request: HttpRequest, month: date, currency: str, form: PeriodForm
@@ -159,7 +162,7 @@ class MonthTotalAdmin(ReadOnlyAdmin):
             "free": month_tables.free([f for f in finance.free_months() if f.month == month]),
             "top_ups": month_tables.top_ups(shown),
             "after": shown[-1].grant_id if len(rows) > TOP_UPS_SHOWN else None,
-            "can_close": self.has_close_permission(request) and _is_closable(month),
+            "can_close": self.has_close_permission(request) and _is_closable(found),
         }
         return self._screen(request, "admin/topups/finance/month.html", form, context)
 
@@ -232,8 +235,10 @@ def parse_month(text: str) -> date:
         raise Http404(f"There is no month {text!r}; write it like 2026-11.") from None
 
 
-def _form(request: HttpRequest) -> PeriodForm:
-    form = PeriodForm(request.GET, currencies=finance.currencies(), years=_years())
+def _form(request: HttpRequest, month: date | None = None) -> PeriodForm:
+    """What the address chooses, on the page of a month if one is given."""
+    asked = request.GET.dict()
+    form = PeriodForm(asked, month=month, currencies=finance.currencies(), years=_years())
     form.is_valid()
     return form
 
@@ -275,11 +280,9 @@ def _after(request: HttpRequest) -> UUID | None:
         raise Http404("This is no page of this list.") from None
 
 
-def _is_closable(month: date) -> bool:
-    try:
-        return bool(closing.to_close(month))
-    except closing.NotClosable:
-        return False
+def _is_closable(month: Month) -> bool:
+    present = _present()
+    return month.closed is None and present is not None and month.month < present
 
 
 def _difference(month: Month) -> str:
