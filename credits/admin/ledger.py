@@ -39,7 +39,7 @@ class GrantAdmin(LedgerAdmin):
         "starts_at",
         "expires_at",
     )
-    list_filter = ("kind", "is_open", ORGANIZATION, CREATED)
+    list_filter = ("kind", ("is_open", admin.BooleanFieldListFilter), ORGANIZATION, CREATED)
     found_by = ("id__exact", "purchase_id__exact", "organization")
     search_help_text = f"{OF_ORGANIZATION}; or a grant's or purchase's id"
     by_organization = ("-organization_id", "-created_at", "-id")

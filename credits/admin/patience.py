@@ -13,15 +13,17 @@ class QueryTookTooLong(Exception):
 
 @contextmanager
 def patience(milliseconds: int) -> Iterator[None]:
-    """Give up a query that takes longer, and plan each for its very values.
+    """Give up a query that takes longer, and have each planned for its very values and by indexes.
 
-    PostgreSQL would soon plan a repeated query once for all values; what is good for the usual ones
+    PostgreSQL would soon plan a repeated query once for all values; and where a page's rows are many
+    it hopes to meet some soon, wherever it begins to read. Either is good for the usual values and
     reads millions of rows for others. Raises `QueryTookTooLong`.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {milliseconds:d}")
             cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            cursor.execute("SET LOCAL enable_seqscan = off")
             yield
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):

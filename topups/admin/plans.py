@@ -74,11 +74,25 @@ class PlanAdmin(ModelAdmin):
         return unsold and super().has_delete_permission(request, obj)
 
 
+class CurrencyFilter(admin.SimpleListFilter):
+    """By one of the currencies that plans have a price in, which are few to look up."""
+
+    title = "currency"
+    parameter_name = "currency"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        currencies = Price.objects.order_by("currency").values_list("currency", flat=True)
+        return [(currency, currency.upper()) for currency in currencies.distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(currency=self.value()) if self.value() else queryset
+
+
 @admin.register(BillingAccount)
 class BillingAccountAdmin(ModelAdmin):
     form = CurrencyForm
     list_display = ("organization", "shown_currency", "stripe_customer_id", "email")
-    list_filter = ("currency",)
+    list_filter = (CurrencyFilter,)
     list_select_related = ("organization",)
     found_by = ("stripe_customer_id__exact", "email__exact", "organization")
     search_help_text = f"Stripe customer id or billing address; or {OF_ORGANIZATION_TOO}"
