@@ -9,12 +9,14 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from credits.admin.base import DayRangeFilter, link
 from credits.admin.newest import NewestFirstAdmin
 from credits.admin.overview import money_back, why
-from credits.admin.searching import OF_ORGANIZATION
+from credits.admin.searching import NOT_FOUND, OF_ORGANIZATION
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
 ORGANIZATION = ("organization", AutocompleteSelectFilter)
 CREATED = ("created_at", DayRangeFilter)
-BY_REFERENCE = "By reference or idempotency key: on the organization's page."
+BY_REFERENCE = (
+    f"{NOT_FOUND} References and idempotency keys are searched on an organization's page."
+)
 
 
 class LedgerAdmin(NewestFirstAdmin):
@@ -41,7 +43,7 @@ class GrantAdmin(LedgerAdmin):
     )
     list_filter = ("kind", ("is_open", admin.BooleanFieldListFilter), ORGANIZATION, CREATED)
     found_by = ("id__exact", "purchase_id__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a grant's or purchase's id"
+    search_help_text = "Organization, its public id, grant or purchase id"
     by_organization = ("-organization_id", "-created_at", "-id")
     ordinary = ("kind__exact", Grant.Kind.WEEKLY)
 
@@ -70,7 +72,8 @@ class SpendAdmin(LedgerAdmin):
     list_filter = ("status", ("action", AutocompleteSelectFilter), ORGANIZATION, CREATED)
     list_select_related = ("organization", "action", "api_key")
     found_by = ("id__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a spend's id. {BY_REFERENCE}"
+    search_help_text = "Organization, its public id or spend id"
+    not_found = BY_REFERENCE
     ordinary = ("status__exact", Spend.Status.SPENT)
 
 
@@ -79,7 +82,8 @@ class RefundAdmin(LedgerAdmin):
     list_display = ("created_at", "organization_link", "spend_link", "credits", "refunded_after")
     list_select_related = ("organization", "spend__action")
     found_by = ("id__exact", "spend__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a refund's or spend's id. {BY_REFERENCE}"
+    search_help_text = "Organization, its public id, refund or spend id"
+    not_found = BY_REFERENCE
 
     @admin.display(description="spend")
     def spend_link(self, refund: Refund) -> str:
@@ -101,7 +105,8 @@ class EntryAdmin(LedgerAdmin):
     list_filter = ("kind", ORGANIZATION, CREATED)
     list_select_related = ("organization", "grant", "spend__action", "actor")
     found_by = ("spend__exact", "grant__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a spend's or grant's id. {BY_REFERENCE}"
+    search_help_text = "Organization, its public id, spend or grant id"
+    not_found = BY_REFERENCE
     by_organization = ("-organization_id", "-seq")
     ordinary = ("kind__exact", Entry.Kind.SPEND)
 

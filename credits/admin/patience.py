@@ -13,11 +13,11 @@ class QueryTookTooLong(Exception):
 
 @contextmanager
 def patience(milliseconds: int) -> Iterator[None]:
-    """Give up a query that takes longer, and have each planned for its very values and by indexes.
+    """Give up a query that takes longer; plan each for its very values, and through indexes.
 
-    PostgreSQL would soon plan a repeated query once for all values; and where a page's rows are many
-    it hopes to meet some soon, wherever it begins to read. Either is good for the usual values and
-    reads millions of rows for others. Raises `QueryTookTooLong`.
+    PostgreSQL would soon plan a repeated query once for all values; and where many rows are wanted,
+    it hopes to meet enough of them soon from wherever it begins to read. Either is good for common
+    values and reads millions of rows for others. Raises `QueryTookTooLong`.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:

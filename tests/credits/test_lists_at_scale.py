@@ -133,6 +133,14 @@ def test_an_address_cannot_sort_by_what_the_list_does_not_offer(staff_client, or
     assert [query.sql for query in queries if 'ORDER BY "credits_entry"."id" DESC' in query.sql]
 
 
+def test_a_search_that_means_too_many_organizations_says_so(staff_client):
+    cut_short = "only the rows of 100 of them are listed"
+    assert cut_short in staff_client.get(f"{pages.list_url(Entry)}?q=studio").content.decode()
+    assert (
+        cut_short not in staff_client.get(f"{pages.list_url(Entry)}?q=metropolis").content.decode()
+    )
+
+
 def test_a_query_that_takes_too_long_is_given_up_with_advice(staff_client, monkeypatch):
     monkeypatch.setattr("credits.admin.base.LIST_MILLISECONDS", 1)
     page = staff_client.get("/admin/credits/user/", {"q": "e"})

@@ -11,7 +11,6 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from credits.admin.base import ModelAdmin, link
-from credits.admin.searching import OF_ORGANIZATION_TOO
 from topups.models import BillingAccount, Plan, Price
 from topups.money import CURRENCIES
 
@@ -95,7 +94,7 @@ class BillingAccountAdmin(ModelAdmin):
     list_filter = (CurrencyFilter,)
     list_select_related = ("organization",)
     found_by = ("stripe_customer_id__exact", "email__exact", "organization")
-    search_help_text = f"Stripe customer id or billing address; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Organization, its public id, Stripe customer id or email address"
     sortable_by = ()
     ordering = ("-pk",)
     autocomplete_fields = ("organization",)
