@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from credits.admin.base import DayRangeFilter, link
-from credits.admin.newest import NewestFirstAdmin
+from credits import reports
+from credits.admin.base import ChangeList, DayRangeFilter, link
+from credits.admin.newest import NewestFirstAdmin, days_of
 from credits.admin.overview import money_back, why
 from credits.admin.searching import NOT_FOUND, OF_ORGANIZATION
 from credits.models import Entry, Grant, Refund, Spend, Wallet
@@ -109,6 +111,14 @@ class EntryAdmin(LedgerAdmin):
     not_found = BY_REFERENCE
     by_organization = ("-organization_id", "-seq")
     ordinary = ("kind__exact", Entry.Kind.SPEND)
+
+    def arranged(self, found: QuerySet[Entry], changelist: ChangeList) -> QuerySet[Entry]:
+        """Days of one organization are a range of its numbers, which its index has."""
+        organization, days = changelist.params.get("organization__id__exact"), days_of(changelist)
+        if organization and days:
+            numbers = [reports.first_entry_since(int(organization), moment) for moment in days]
+            found = found.filter(seq__range=numbers)
+        return super().arranged(found, changelist)
 
     @admin.display(description="credits")
     def signed_credits(self, entry: Entry) -> str:

@@ -61,7 +61,7 @@ class OrganizationAdmin(ChangesMemberships):
     def found(
         self, queryset: QuerySet[Organization], term: str
     ) -> tuple[QuerySet[Organization], bool]:
-        return searching.first_of(queryset, searching.organizations(term)), False
+        return searching.first_of(queryset, searching.organizations(term))
 
     @display(description="balance")
     def balance(self, organization: Organization) -> str:

@@ -20,8 +20,8 @@ from django.db.models.functions import Cast
 from credits.models import Membership, Organization, User
 from credits.models.words import Words
 
-# As many as a list counts.
-MOST_COUNTED = 10_000
+# Of organizations or users themselves so many are listed.
+MOST_LISTED = 1_000
 # Of so many organizations or users the rows are looked up; whoever finds more types more.
 MOST_FOUND = 100
 MOST_WORDS = 8
@@ -32,8 +32,8 @@ NOT_FOUND = (
 )
 
 CUT_SHORT = (
-    f"So many have words like these that only the rows of {MOST_FOUND} of them are listed: type "
-    "more of the name."
+    f"So many have words like these that only {MOST_LISTED:,} of them, or the rows of {MOST_FOUND} "
+    "of them, are listed: type more of the name."
 )
 
 Found = TypeVar("Found", Organization, User)
@@ -81,9 +81,10 @@ def rows(queryset: QuerySet[Any], fields: Iterable[str], term: str) -> tuple[Que
     return queryset.filter(found) if found else queryset.none(), is_cut
 
 
-def first_of(queryset: QuerySet[Found], found: QuerySet[Found]) -> QuerySet[Found]:
-    """Of a list of organizations or users, those found: as many as a list counts, in its order."""
-    return queryset.filter(pk__in=found.order_by().values("pk")[:MOST_COUNTED])
+def first_of(queryset: QuerySet[Found], found: QuerySet[Found]) -> tuple[QuerySet[Found], bool]:
+    """Of a list of organizations or users those found, and whether there may be more."""
+    keys = list(found.order_by().values_list("pk", flat=True)[:MOST_LISTED])
+    return queryset.filter(pk__in=keys), len(keys) == MOST_LISTED
 
 
 def _is_whole(name: str) -> bool:

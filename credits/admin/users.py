@@ -65,7 +65,7 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
     def found(self, queryset: QuerySet[User], term: str) -> tuple[QuerySet[User], bool]:
-        return searching.first_of(queryset, searching.users(term)), False
+        return searching.first_of(queryset, searching.users(term))
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
         return self.inlines if obj else ()
