@@ -53,6 +53,30 @@ def untouched_bundle(organization: Organization, *, now: datetime) -> int:
     return 0 if written.exists() else organization.weekly_credits
 
 
+# An organization's entries are numbered in the order of time, so the first one since a moment is
+# found by halving, as no index has them by time.
+_FIRST_ENTRY_SINCE = """
+    WITH RECURSIVE halves (low, high) AS (
+        SELECT 1::bigint, entry_seq + 1 FROM credits_wallet WHERE organization_id = %(organization)s
+        UNION ALL
+        SELECT CASE WHEN e.created_at < %(moment)s THEN e.seq + 1 ELSE low END,
+            CASE WHEN e.created_at < %(moment)s THEN high ELSE e.seq END
+        FROM halves JOIN credits_entry e
+            ON e.organization_id = %(organization)s AND e.seq = (low + high) / 2
+        WHERE low < high
+    )
+    SELECT coalesce(max(low), 1) FROM halves
+"""
+
+
+def first_entry_since(organization_id: int, moment: datetime) -> int:
+    """The number of an organization's first entry at `moment` or later, or else the next number."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_ENTRY_SINCE, {"organization": organization_id, "moment": moment})
+        seq: int = cursor.fetchone()[0]
+    return seq
+
+
 USAGE_GROUPS = {
     "action": F("action__code"),
     "service": F("action__service__name"),

@@ -13,7 +13,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credits import access
 from credits.admin.base import ModelAdmin, key_status, link
-from credits.admin.searching import OF_ORGANIZATION_TOO
 from credits.fields import OriginsField
 from credits.models import ApiKey
 
@@ -60,7 +59,7 @@ class ApiKeyAdmin(ModelAdmin):
     )
     list_select_related = ("organization", "service")
     found_by = ("prefix__startswith", "organization")
-    search_help_text = f"The key's first letters; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Start of the key, organization or its public id"
     ordering = ("-pk",)
     sortable_by = ()
     fields = ("name", *OWNER, *CHANGEABLE[1:], "expires_at")

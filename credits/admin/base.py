@@ -28,7 +28,7 @@ from credits.admin import searching
 from credits.admin.patience import QueryTookTooLong, patience
 from credits.models import ApiKey, StaffKey, User
 
-COUNTED_ROWS = searching.MOST_COUNTED
+COUNTED_ROWS = 10_000
 LIST_MILLISECONDS = 5_000
 
 
@@ -123,6 +123,7 @@ class ModelAdmin(UnfoldModelAdmin):
     warn_unsaved_form = True
     # What a long list is searched by (see `searching.rows`); short ones have `search_fields`.
     found_by: tuple[str, ...] = ()
+    not_found = searching.NOT_FOUND
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         return self.found_by or super().get_search_fields(request)
@@ -134,10 +135,12 @@ class ModelAdmin(UnfoldModelAdmin):
         if "\0" in term:
             return queryset.none(), False
         if term and self.found_by:
-            return self.found(queryset, term), False
+            found, request.search_is_cut = self.found(queryset, term)  # type: ignore[attr-defined]
+            return found, False
         return super().get_search_results(request, queryset, search_term)
 
-    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+    def found(self, queryset: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
+        """The rows that a search finds, and whether there may be more of them."""
         return searching.rows(queryset, self.found_by, term)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
@@ -155,9 +158,20 @@ class ModelAdmin(UnfoldModelAdmin):
             return super().changelist_view(request, extra_context)
         try:
             with patience(LIST_MILLISECONDS):
-                return _rendered(super().changelist_view(request, extra_context))
+                return self._rendered(request, super().changelist_view(request, extra_context))
         except QueryTookTooLong:
             return self._took_too_long(request)
+
+    def _rendered(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """With its rows read, which a template would otherwise do later."""
+        if not isinstance(response, TemplateResponse):
+            return response
+        changelist = (response.context_data or {}).get("cl")
+        if changelist and changelist.query and not changelist.result_count and self.found_by:
+            messages.info(request, self.not_found)
+        if getattr(request, "search_is_cut", False):
+            messages.info(request, searching.CUT_SHORT)
+        return response.render()
 
     def _took_too_long(self, request: HttpRequest) -> HttpResponse:
         context = {
@@ -255,11 +269,6 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-def _rendered(response: HttpResponse) -> HttpResponse:
-    """With its rows read, which a template would otherwise do later."""
-    return response.render() if isinstance(response, TemplateResponse) else response
 
 
 def change_url(obj: Model) -> str:

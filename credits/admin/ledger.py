@@ -3,23 +3,27 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
+from credits import reports
 from credits.admin import explaining, returning
-from credits.admin.base import DayRangeFilter, StaffRequest, link
+from credits.admin.base import ChangeList, DayRangeFilter, StaffRequest, link
 from credits.admin.filters import GrantKindFilter, ServiceFilter
-from credits.admin.newest import NewestFirstAdmin
+from credits.admin.newest import NewestFirstAdmin, days_of
 from credits.admin.offering import OffersActions
 from credits.admin.overview import money_back, why
-from credits.admin.searching import OF_ORGANIZATION
+from credits.admin.searching import NOT_FOUND, OF_ORGANIZATION
 from credits.models import Entry, Grant, Refund, Spend, Wallet
 
 ORGANIZATION = ("organization", AutocompleteSelectFilter)
 CREATED = ("created_at", DayRangeFilter)
-BY_REFERENCE = "By reference or idempotency key: on the organization's page."
+BY_REFERENCE = (
+    f"{NOT_FOUND} References and idempotency keys are searched on an organization's page."
+)
 
 
 class LedgerAdmin(NewestFirstAdmin):
@@ -44,9 +48,9 @@ class GrantAdmin(OffersActions, LedgerAdmin):
         "starts_at",
         "expires_at",
     )
-    list_filter = ("kind", "is_open", ORGANIZATION, CREATED)
+    list_filter = ("kind", ("is_open", admin.BooleanFieldListFilter), ORGANIZATION, CREATED)
     found_by = ("id__exact", "purchase_id__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a grant's or purchase's id"
+    search_help_text = "Organization, its public id, grant or purchase id"
     by_organization = ("-organization_id", "-created_at", "-id")
     ordinary = ("kind__exact", Grant.Kind.WEEKLY)
     actions_detail = ("revoke",)
@@ -86,7 +90,8 @@ class SpendAdmin(OffersActions, LedgerAdmin):
     list_filter = ("status", ("action", AutocompleteSelectFilter), ORGANIZATION, CREATED)
     list_select_related = ("organization", "action", "api_key")
     found_by = ("id__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a spend's id. {BY_REFERENCE}"
+    search_help_text = "Organization, its public id or spend id"
+    not_found = BY_REFERENCE
     ordinary = ("status__exact", Spend.Status.SPENT)
     actions_detail = ("explain", "refund", "release")
 
@@ -133,7 +138,8 @@ class RefundAdmin(LedgerAdmin):
     )
     list_select_related = ("organization", "spend__action", "actor")
     found_by = ("id__exact", "spend__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a refund's or spend's id. {BY_REFERENCE}"
+    search_help_text = "Organization, its public id, refund or spend id"
+    not_found = BY_REFERENCE
 
     @admin.display(description="spend")
     def spend_link(self, refund: Refund) -> str:
@@ -155,9 +161,18 @@ class EntryAdmin(LedgerAdmin):
     list_filter = ("kind", GrantKindFilter, ServiceFilter, ORGANIZATION, CREATED)
     list_select_related = ("organization", "grant", "spend__action", "actor")
     found_by = ("spend__exact", "grant__exact", "organization")
-    search_help_text = f"{OF_ORGANIZATION}; or a spend's or grant's id. {BY_REFERENCE}"
+    search_help_text = "Organization, its public id, spend or grant id"
+    not_found = BY_REFERENCE
     by_organization = ("-organization_id", "-seq")
     ordinary = ("kind__exact", Entry.Kind.SPEND)
+
+    def arranged(self, found: QuerySet[Entry], changelist: ChangeList) -> QuerySet[Entry]:
+        """Days of one organization are a range of its numbers, which its index has."""
+        organization, days = changelist.params.get("organization__id__exact"), days_of(changelist)
+        if organization and days:
+            numbers = [reports.first_entry_since(int(organization), moment) for moment in days]
+            found = found.filter(seq__range=numbers)
+        return super().arranged(found, changelist)
 
     @admin.display(description="credits")
     def signed_credits(self, entry: Entry) -> str:

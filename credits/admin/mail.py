@@ -36,7 +36,7 @@ class EmailAdmin(OffersActions):
     list_display = ("created_at", "to", "template", "status", "sent_at", "attempts", "error")
     list_filter = (SentFilter, FailingFilter, ("created_at", DayRangeFilter))
     found_by = ("to__exact", "key__exact", "template__exact")
-    search_help_text = "The whole of an address, a template's name or a key"
+    search_help_text = "Address, template or key"
     sortable_by = ("created_at",)
     fields = (
         "to",

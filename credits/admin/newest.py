@@ -3,7 +3,7 @@
 A list has at most three orders, and an index has each of them:
 
 - all rows, by their primary key, which grows with time;
-- those of organizations, each organization's together, as their (organization, …) index has them;
+- those of organizations, each organization's together, as an (organization, …) index has them;
 - those of some days, and those of a kind that an ordinary spend does not write, by time. Where the
   days lie, a BRIN index knows, and only as many of their last rows are read as a list can show.
 """
@@ -32,9 +32,12 @@ class NewestFirstAdmin(ReadOnlyAdmin):
     ordinary: tuple[str, str] | None = None
 
     def arranged(self, found: QuerySet[Any], changelist: ChangeList) -> QuerySet[Any]:
-        if days := _days(changelist):
+        days = days_of(changelist)
+        if "organization__id__exact" in changelist.params:
+            return found.order_by(*self.by_organization)
+        if days:
             return _newest(found, days).order_by("-created_at", "-pk")
-        if changelist.query or "organization__id__exact" in changelist.params:
+        if changelist.query:
             return found.order_by(*self.by_organization)
         if self._is_rare(changelist.params):
             return found.order_by("-created_at", "-pk")
@@ -47,7 +50,8 @@ class NewestFirstAdmin(ReadOnlyAdmin):
         return params.get(name, value) != value
 
 
-def _days(changelist: ChangeList) -> tuple[datetime, datetime] | None:
+def days_of(changelist: ChangeList) -> tuple[datetime, datetime] | None:
+    """The first and the last moment of the days that a list is asked for, if any."""
     filters = (spec for spec in changelist.filter_specs if isinstance(spec, DayRangeFilter))
     return next((spec.days for spec in filters), None)
 

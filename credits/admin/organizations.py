@@ -46,7 +46,7 @@ class OrganizationAdmin(ChangesMemberships):
     list_display = ("name", "public_id", "balance", "weekly_bundle", "next_refill", "status")
     list_filter = (SuspendedFilter, OutOfCreditsFilter, "show_balance")
     search_fields = found_by = ("name", "public_id")
-    search_help_text = "Beginnings of words of the name, a public id or a member's email address"
+    search_help_text = "Name, public id or a member's email address"
     sortable_by = ("name",)
     fields = ("name", "weekly_credits", "show_balance", "low_balance_credits")
     readonly_fields = ("low_balance_credits",)
@@ -55,7 +55,9 @@ class OrganizationAdmin(ChangesMemberships):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return super().get_queryset(request).annotate(available=reports.Available(timezone.now()))
 
-    def found(self, queryset: QuerySet[Organization], term: str) -> QuerySet[Organization]:
+    def found(
+        self, queryset: QuerySet[Organization], term: str
+    ) -> tuple[QuerySet[Organization], bool]:
         return searching.first_of(queryset, searching.organizations(term))
 
     @display(description="balance")

@@ -13,15 +13,17 @@ class QueryTookTooLong(Exception):
 
 @contextmanager
 def patience(milliseconds: int) -> Iterator[None]:
-    """Give up a query that takes longer, and plan each for its very values.
+    """Give up a query that takes longer; plan each for its very values, and through indexes.
 
-    PostgreSQL would soon plan a repeated query once for all values; what is good for the usual ones
-    reads millions of rows for others. Raises `QueryTookTooLong`.
+    PostgreSQL would soon plan a repeated query once for all values; and where many rows are wanted,
+    it hopes to meet enough of them soon from wherever it begins to read. Either is good for common
+    values and reads millions of rows for others. Raises `QueryTookTooLong`.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {milliseconds:d}")
             cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            cursor.execute("SET LOCAL enable_seqscan = off")
             yield
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):

@@ -11,7 +11,6 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from credits import people
 from credits.admin.base import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, StaffRequest, label
-from credits.admin.searching import OF_ORGANIZATION_TOO, OF_PEOPLE
 from credits.models import Activity, Invitation, Membership
 from credits.templatetags.people import told
 
@@ -94,7 +93,7 @@ class MembershipAdmin(ChangesMemberships):
     list_filter = ("role", ("organization", AutocompleteSelectFilter))
     list_select_related = ("user", "organization")
     found_by = ("user", "organization")
-    search_help_text = OF_PEOPLE
+    search_help_text = "Person, organization or its public id"
     autocomplete_fields = ("user", "organization")
     ordering = ("-pk",)
     sortable_by = ()
@@ -115,7 +114,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     list_filter = (("organization", AutocompleteSelectFilter), ("sent_at", DayRangeFilter))
     list_select_related = ("organization", "invited_by")
     found_by = ("email__exact", "organization")
-    search_help_text = f"The whole address; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Email address, organization or its public id"
     sortable_by = ()
 
     @admin.display(description="status")
@@ -134,7 +133,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_filter = (("organization", AutocompleteSelectFilter), ("created_at", DayRangeFilter))
     list_select_related = ("organization", "actor")
     found_by = ("organization", "actor")
-    search_help_text = OF_PEOPLE
+    search_help_text = "Organization, its public id or who did it"
     sortable_by = ()
     fields = ("organization", "shown", "actor", "created_at")
     readonly_fields = ("shown",)

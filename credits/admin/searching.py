@@ -7,6 +7,8 @@ organizations and users, which have full-text indexes, and a list shows the rows
 
 import re
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 from django.contrib.postgres.search import SearchQueryField
@@ -18,17 +20,21 @@ from django.db.models.functions import Cast
 from credits.models import Membership, Organization, User
 from credits.models.words import Words
 
-# As many as a list counts.
-MOST_COUNTED = 10_000
+# Of organizations or users themselves so many are listed.
+MOST_LISTED = 1_000
 # Of so many organizations or users the rows are looked up; whoever finds more types more.
 MOST_FOUND = 100
 MOST_WORDS = 8
-OF_ORGANIZATION = (
-    "Beginnings of words of the organization's name, its public id or a member's email address"
+OF_ORGANIZATION = "Organization, its public id or a member's email"
+NOT_FOUND = (
+    "Nothing found. Names are found by the beginnings of their words, ids and email addresses only "
+    "as a whole."
 )
-OF_ORGANIZATION_TOO = OF_ORGANIZATION.replace("Beginnings", "beginnings")
-OF_PEOPLE = f"Beginnings of words of the email address or the name; or {OF_ORGANIZATION_TOO}"
 
+CUT_SHORT = (
+    f"So many have words like these that only {MOST_LISTED:,} of them, or the rows of {MOST_FOUND} "
+    "of them, are listed: type more of the name."
+)
 
 Found = TypeVar("Found", Organization, User)
 
@@ -57,8 +63,8 @@ def users(term: str) -> QuerySet[User]:
     return User.objects.filter(_have_words(term, "email", "first_name", "last_name"))
 
 
-def rows(queryset: QuerySet[Any], fields: Iterable[str], term: str) -> QuerySet[Any]:
-    """The rows of a list that `term` finds in `fields`.
+def rows(queryset: QuerySet[Any], fields: Iterable[str], term: str) -> tuple[QuerySet[Any], bool]:
+    """The rows of a list that `term` finds in `fields`, and whether they are not all there are.
 
     Those with a lookup (`id__exact`) hold the whole of it, and each must have an index. Where none
     does, those without one (`organization`) lead to the organization or user whose rows are meant.
@@ -66,14 +72,19 @@ def rows(queryset: QuerySet[Any], fields: Iterable[str], term: str) -> QuerySet[
     names = list(fields)
     for exact in _exactly(queryset.model, filter(_is_whole, names), term):
         if queryset.filter(exact).exists():
-            return queryset.filter(exact)
-    related = _related(queryset.model, [name for name in names if not _is_whole(name)], term)
-    return queryset.filter(related) if related else queryset.none()
+            return queryset.filter(exact), False
+    keys = {
+        f"{name}__in": _keys(queryset.model, name, term) for name in names if not _is_whole(name)
+    }
+    found = reduce(or_, (Q((name, value)) for name, value in keys.items() if value), Q())
+    is_cut = any(len(value) == MOST_FOUND for value in keys.values())
+    return queryset.filter(found) if found else queryset.none(), is_cut
 
 
-def first_of(queryset: QuerySet[Found], found: QuerySet[Found]) -> QuerySet[Found]:
-    """Of a list of organizations or users, those found: as many as a list counts, in its order."""
-    return queryset.filter(pk__in=found.order_by().values("pk")[:MOST_COUNTED])
+def first_of(queryset: QuerySet[Found], found: QuerySet[Found]) -> tuple[QuerySet[Found], bool]:
+    """Of a list of organizations or users those found, and whether there may be more."""
+    keys = list(found.order_by().values_list("pk", flat=True)[:MOST_LISTED])
+    return queryset.filter(pk__in=keys), len(keys) == MOST_LISTED
 
 
 def _is_whole(name: str) -> bool:
@@ -91,14 +102,14 @@ def _exactly(model: type[Model], names: Iterable[str], term: str) -> Iterable[Q]
         yield Q(**{name: term})
 
 
-def _related(model: type[Model], names: Iterable[str], term: str) -> Q:
-    found = Q()
-    for name in names:
-        find = organizations if _field(model, name).related_model is Organization else users
-        keys = list(find(term).order_by().values_list("pk", flat=True)[:MOST_FOUND])
-        if keys:
-            found |= Q(**{f"{name}__in": keys})
-    return found
+def _keys(model: type[Model], name: str, term: str) -> list[int]:
+    """Of the organizations or users that a field leads to, those that `term` finds."""
+    found: QuerySet[Any]
+    if _field(model, name).related_model is Organization:
+        found = organizations(term)
+    else:
+        found = users(term)
+    return list(found.order_by().values_list("pk", flat=True)[:MOST_FOUND])
 
 
 def _field(model: type[Model], path: str) -> Any:

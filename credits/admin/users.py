@@ -71,7 +71,8 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
     list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", SecondFactorFilter, "groups")
     search_fields = found_by = ("email", "first_name", "last_name")
-    search_help_text = "Beginnings of words of the email address or the name"
+    search_help_text = "Email address or name"
+    not_found = "Nothing found. Names and addresses are found by the beginnings of their words."
     ordering = ("email",)
     sortable_by = ("email",)
     autocomplete_fields = ("groups",)
@@ -87,7 +88,7 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
-    def found(self, queryset: QuerySet[User], term: str) -> QuerySet[User]:
+    def found(self, queryset: QuerySet[User], term: str) -> tuple[QuerySet[User], bool]:
         return searching.first_of(queryset, searching.users(term))
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:

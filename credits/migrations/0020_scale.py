@@ -31,6 +31,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="entry",
+            options={
+                "ordering": ("-organization_id", "-seq"),
+                "verbose_name_plural": "entries",
+            },
+        ),
         *build("entry", *by_time("entries", "kind", "spend")),
         *build("spend", *by_time("spends", "status", "spent")),
         *build("grant", *by_time("grants", "kind", "weekly")),

@@ -409,7 +409,8 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name_plural = "entries"
-        ordering = ("organization", "-seq")
+        # By the key: the organization itself would be looked up to sort by its name.
+        ordering = ("-organization_id", "-seq")
         constraints = (
             models.UniqueConstraint(
                 fields=("organization", "seq"), name="one_entry_per_organization_and_seq"

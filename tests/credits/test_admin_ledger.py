@@ -83,7 +83,9 @@ def test_the_ledger_is_searched_by_organization_and_spend(admin, history, model,
 def test_a_list_over_all_organizations_says_where_references_are_searched(admin, history):
     page = admin.get("/admin/credits/spend/", {"q": "asset-9"})
     assert page.context["cl"].result_count == 0
-    assert "By reference or idempotency key: on the organization" in page.content.decode()
+    assert (
+        "References and idempotency keys are searched on an organization" in page.content.decode()
+    )
 
 
 def test_a_row_is_found_by_its_id(admin, history):

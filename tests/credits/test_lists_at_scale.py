@@ -126,11 +126,50 @@ def _blocks_of(table: str) -> int:
         return cursor.fetchone()[0]
 
 
+JULY = {"created_at_from": "2026-07-01", "created_at_to": "2026-07-31"}
+A_DAY = {"created_at_from": "2026-07-01", "created_at_to": "2026-07-01"}
+OF_HOT = {"organization__id__exact": pages.HOT}
+
+
+@pytest.mark.parametrize("counted", [100, 10_000])
+@pytest.mark.parametrize("kind", [{}, {"kind__exact": "refund"}, {"kind__exact": "spend"}])
+@pytest.mark.parametrize("days", [{}, JULY, A_DAY, {"created_at_to": "2026-07-01"}])
+@pytest.mark.parametrize("organization", [{}, OF_HOT])
+def test_a_list_begins_with_the_newest_of_what_was_asked_for(
+    staff_client, monkeypatch, organization, days, kind, counted
+):
+    for module in ("base", "newest"):
+        monkeypatch.setattr(f"credits.admin.{module}.COUNTED_ROWS", counted)
+    monkeypatch.setattr(django_admin.site._registry[Entry], "list_per_page", 20)
+    asked = {
+        "created_at__date__gte": days.get("created_at_from"),
+        "created_at__date__lte": days.get("created_at_to"),
+        "kind": kind.get("kind__exact"),
+        "organization": organization.get("organization__id__exact"),
+    }
+    right = Entry.objects.filter(**{name: value for name, value in asked.items() if value})
+    changelist = staff_client.get(pages.list_url(Entry), {**organization, **days, **kind}).context[
+        "cl"
+    ]
+    shown = [entry.created_at for entry in changelist.result_list]
+    newest = right.order_by("-created_at").values_list("created_at", flat=True)
+    assert shown == list(newest[:20])
+    assert changelist.result_count == min(right.count(), counted)
+
+
 @pytest.mark.parametrize("order", ["1", "-3", "4.-5"])
 def test_an_address_cannot_sort_by_what_the_list_does_not_offer(staff_client, order):
     with measuring.recording() as queries:
         staff_client.get(pages.list_url(Entry), {"o": order})
     assert [query.sql for query in queries if 'ORDER BY "credits_entry"."id" DESC' in query.sql]
+
+
+def test_a_search_that_means_too_many_organizations_says_so(staff_client):
+    cut_short = "or the rows of 100 of them, are listed"
+    assert cut_short in staff_client.get(f"{pages.list_url(Entry)}?q=studio").content.decode()
+    assert (
+        cut_short not in staff_client.get(f"{pages.list_url(Entry)}?q=metropolis").content.decode()
+    )
 
 
 def test_a_query_that_takes_too_long_is_given_up_with_advice(staff_client, monkeypatch):

@@ -10,7 +10,6 @@ from unfold.decorators import action
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, change_url, link
 from credits.admin.offering import OffersActions
-from credits.admin.searching import OF_ORGANIZATION_TOO
 from topups import refunds
 from topups.admin.filters import CurrencyOfPurchaseFilter
 from topups.admin.refunding import tell
@@ -56,7 +55,7 @@ class PaymentRefundAdmin(OffersActions, MoneyBackAdmin):
     list_filter = ("status", CurrencyOfPurchaseFilter, ORGANIZATION, CREATED)
     list_select_related = ("purchase__organization", "requested_by")
     found_by = ("id__exact", "stripe_refund_id__exact", *OF_PURCHASE)
-    search_help_text = f"Purchase id or one of Stripe's; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Organization, its public id, purchase id or an id of Stripe's"
     fields = (
         "id",
         "purchase_link",
@@ -145,7 +144,7 @@ class DisputeAdmin(MoneyBackAdmin):
     )
     list_select_related = ("purchase__organization",)
     found_by = ("stripe_dispute_id__exact", *OF_PURCHASE)
-    search_help_text = f"Purchase id or one of Stripe's; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Organization, its public id, purchase id or an id of Stripe's"
     fields = (
         "stripe_dispute_id",
         "purchase_link",

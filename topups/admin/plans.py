@@ -11,7 +11,6 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from credits.admin.base import ModelAdmin, link
-from credits.admin.searching import OF_ORGANIZATION_TOO
 from topups.models import BillingAccount, Plan, Price
 from topups.money import CURRENCIES
 
@@ -74,14 +73,28 @@ class PlanAdmin(ModelAdmin):
         return unsold and super().has_delete_permission(request, obj)
 
 
+class CurrencyFilter(admin.SimpleListFilter):
+    """By one of the currencies that plans have a price in, which are few to look up."""
+
+    title = "currency"
+    parameter_name = "currency"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        currencies = Price.objects.order_by("currency").values_list("currency", flat=True)
+        return [(currency, currency.upper()) for currency in currencies.distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(currency=self.value()) if self.value() else queryset
+
+
 @admin.register(BillingAccount)
 class BillingAccountAdmin(ModelAdmin):
     form = CurrencyForm
     list_display = ("organization", "shown_currency", "stripe_customer_id", "email")
-    list_filter = ("currency",)
+    list_filter = (CurrencyFilter,)
     list_select_related = ("organization",)
     found_by = ("stripe_customer_id__exact", "email__exact", "organization")
-    search_help_text = f"Stripe customer id or billing address; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Organization, its public id, Stripe customer id or email address"
     sortable_by = ()
     ordering = ("-pk",)
     autocomplete_fields = ("organization",)

@@ -20,7 +20,6 @@ from credits.admin.base import (
     change_url,
     link,
 )
-from credits.admin.searching import OF_ORGANIZATION_TOO
 from credits.models import Clawback
 from topups import checkout, gateway, refunds
 from topups.admin.collecting import collect_view, shortfall_of
@@ -104,7 +103,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
         "organization",
         "buyer",
     )
-    search_help_text = f"Purchase id or one of Stripe's, buyer; or {OF_ORGANIZATION_TOO}"
+    search_help_text = "Organization, its public id, buyer, purchase id or an id of Stripe's"
     sortable_by = ("created_at",)
     fieldsets = (
         (

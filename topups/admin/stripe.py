@@ -32,7 +32,7 @@ class StripeEventAdmin(OffersActions):
     )
     list_filter = ("status", ("received_at", DayRangeFilter))
     found_by = ("event_id__exact", "type__exact")
-    search_help_text = "The whole of an event's id or type"
+    search_help_text = "Event id or type"
     sortable_by = ("received_at",)
     fields = (
         "event_id",

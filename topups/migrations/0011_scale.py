@@ -20,7 +20,14 @@ class Migration(migrations.Migration):
             "paymentrefund", Index(fields=["-created_at", "-id"], name="payment_refunds_by_time")
         ),
         *build("dispute", Index(fields=["-created_at"], name="disputes_by_time")),
-        *build("billingaccount", Index(fields=["email"], name="billing_accounts_by_address")),
+        migrations.AlterModelOptions(
+            name="billingaccount", options={"ordering": ("-organization_id",)}
+        ),
+        *build(
+            "billingaccount",
+            Index(fields=["email"], name="billing_accounts_by_address"),
+            Index(fields=["currency", "-organization"], name="billing_accounts_by_currency"),
+        ),
         *build(
             "stripeevent",
             Index(fields=["status", "-received_at", "-id"], name="stripe_events_by_status"),

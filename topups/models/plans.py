@@ -117,8 +117,11 @@ class BillingAccount(models.Model):
     )
 
     class Meta:
-        ordering = ("organization",)
-        indexes = (models.Index(fields=("email",), name="billing_accounts_by_address"),)
+        ordering = ("-organization_id",)
+        indexes = (
+            models.Index(fields=("email",), name="billing_accounts_by_address"),
+            models.Index(fields=("currency", "-organization"), name="billing_accounts_by_currency"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(currency__regex=CURRENCY_PATTERN),

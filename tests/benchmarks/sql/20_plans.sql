@@ -22,7 +22,7 @@ FROM (
         ELSE greatest(o.created_at, since) + (now - interval '1 hour' - greatest(o.created_at, since))
             * random() END AS at
     FROM (
-        SELECT 1 + floor(organizations * random() ^ 2)::bigint AS organization_id, random() AS fate
+        SELECT 2 + floor((organizations - 1) * random() ^ 2)::bigint AS organization_id, random() AS fate
         FROM size, generate_series(1, purchases)
         UNION ALL
         SELECT 1, 0.1 FROM generate_series(1, 40)
@@ -33,7 +33,7 @@ FROM (
 CREATE TEMP TABLE new_grant ON COMMIT DROP AS
 WITH weekly AS (
     SELECT DISTINCT organization_id, week FROM (
-        SELECT 1 + floor(organizations * random() ^ 2)::bigint AS organization_id,
+        SELECT 2 + floor((organizations - 1) * random() ^ 2)::bigint AS organization_id,
             since::date + 7 * floor(random() * weeks)::int AS week
         FROM size, generate_series(1, organizations * 85 / 100)
         UNION ALL
@@ -57,7 +57,7 @@ WITH weekly AS (
         least(CASE WHEN fate < 0.3 THEN at + interval '30 days' END, now) - interval '20 minutes',
         fate
     FROM (
-        SELECT 1 + floor(organizations * random())::bigint AS organization_id, random() AS fate,
+        SELECT 2 + floor((organizations - 1) * random())::bigint AS organization_id, random() AS fate,
             since + (now - since - interval '1 hour') * random() AS at
         FROM size, generate_series(1, organizations / 50)
     ) AS drawn, size

@@ -11,7 +11,7 @@ FROM (
         CASE WHEN chance < 0.010 THEN 'captured' WHEN chance < 0.014 THEN 'released'
             WHEN chance < 0.016 THEN 'expired' WHEN chance < 0.026 THEN 'refunded'
             -- Only what is open still can be held.
-            WHEN chance < 0.028 AND is_last THEN 'held' ELSE 'spent' END AS fate
+            WHEN chance < 0.0262 AND is_last THEN 'held' ELSE 'spent' END AS fate
     FROM (
         SELECT g.id AS grant_id, organization_id, closes_at > now - interval '1 hour' AS is_last,
             opens_at + (closes_at - opens_at) * (0.00001 + random() * 0.99998) AS at,
