@@ -1,7 +1,9 @@
 """The pages that are measured; add a function to `SOURCES` for more."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -196,7 +198,13 @@ def change_pages() -> Iterator[Page]:
 
 
 def dashboard() -> Iterator[Page]:
-    yield Page("dashboard", reverse("admin:index"))
+    """The first page, and the list behind each of its numbers."""
+    first_page = reverse("admin:index")
+    yield Page("dashboard", first_page)
+    yield Page("dashboard of 30 days", f"{first_page}?days=30")
+    body = superuser().get(first_page).text.partition('id="content-main"')[2]
+    for link in sorted({unescape(link) for link in re.findall(r'href="(/admin/[^"]+)"', body)}):
+        yield Page(f"dashboard's {link.removeprefix(first_page)}", link)
 
 
 SOURCES: list[Callable[[], Iterator[Page]]] = [dashboard, lists, autocompletes, change_pages]

@@ -47,6 +47,7 @@ def fill(options: argparse.Namespace) -> dict[str, int]:
     from django.core.management import call_command
     from django.utils import timezone
 
+    from credits import totals
     from credits.models import Organization
     from tests.benchmarks import dataset
 
@@ -61,6 +62,9 @@ def fill(options: argparse.Namespace) -> dict[str, int]:
         dataset.build(size, until=timezone.now(), say=say)
         say("vacuum")
         dataset.settle("VACUUM ANALYZE")
+        say("totals")
+        totals.roll_up(now=timezone.now())
+        dataset.settle()
         say("filled")
     return _rows()
 

@@ -1,9 +1,10 @@
 -- Adds the next entries, up to p_last and p_limit at most, to the totals by day and by the month of
 -- each top-up; how many ids it went through, 0 at the end. The caller has seen that no entry up to
 -- p_last is still to come. An organization's entries have rising ids and never go back in time, so
--- a grant's months come in order.
+-- a grant's months come in order. It is planned for each range anew: a plan for any range reads whole
+-- tables, every minute, once there are millions of entries.
 CREATE OR REPLACE FUNCTION ledger_add_totals(p_last bigint, p_limit integer) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     v_after bigint;
     v_until bigint;
