@@ -1,6 +1,6 @@
 """Closing the books of a month: its figures are kept as they are, for good."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
 
@@ -24,8 +24,19 @@ CHECK = f"""
 """  # noqa: S608 our names
 
 
+# Whoever waits for a wallet, and a task at work, may still write at the moment they began.
+LATEST_ENTRIES_AFTER = timedelta(hours=2)
+
+
 class NotClosable(Exception):
     """The month cannot be closed now; the message says why."""
+
+
+def is_complete(month: date) -> bool:
+    """Whether the totals have all of a month, and nobody can still be writing into it."""
+    moment = finance.as_of()
+    end = datetime.combine(finance.next_month(month), time(), UTC)
+    return moment is not None and moment >= end + LATEST_ENTRIES_AFTER
 
 
 def to_close(month: date) -> list[Month]:
@@ -33,11 +44,9 @@ def to_close(month: date) -> list[Month]:
 
     Raises `NotClosable` for a month that is not over in the totals, or has nothing to close.
     """
-    moment = finance.as_of()
-    end = datetime.combine(finance.next_month(month), time(), UTC)
-    if moment is None or moment < end:
+    if not is_complete(month):
         raise NotClosable(
-            f"{month:%B %Y} can be closed when it is over and all of it is in the totals."
+            f"{month:%B %Y} can be closed two hours after its end, once all of it is in the totals."
         )
     found = [
         known

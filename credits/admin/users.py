@@ -152,7 +152,7 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
             title=f"Remove the second factor of {user}?",
             text="Their authenticator app and recovery codes stop working, and they are told by "
             "email. Until they set up a new one their password alone signs them in, so be sure "
-            "that it is they who ask.",
+            "that it is they who ask. Their staff keys go on working; revoke those that are lost.",
             button="Remove second factor",
         )
         return question or self._take_away(request, user)

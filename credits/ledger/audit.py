@@ -109,6 +109,16 @@ CHECKS = {
         WHERE kind = coalesce(previous, 'refilled')
             AND NOT (kind = 'out_of_credits' AND left_then > 0 AND available_credits = 0)
     """,
+    "adjustments": """
+        SELECT format('adjustment %s is of %s credits, its entries add up to %s', a.id, a.credits,
+            coalesce(e.credits, 0))
+        FROM credits_adjustment a
+        LEFT JOIN (
+            SELECT adjustment_id, sum(credits) AS credits
+            FROM credits_entry WHERE adjustment_id IS NOT NULL GROUP BY adjustment_id
+        ) e ON e.adjustment_id = a.id
+        WHERE e.credits IS DISTINCT FROM a.credits
+    """,
     "totals": """
         SELECT format('%s: %s of %s grants add up to %s, their total says %s', day, entry_kind,
             grant_kind, coalesce(e.credits, 0), coalesce(t.credits, 0))

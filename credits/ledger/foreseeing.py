@@ -63,8 +63,8 @@ def foresee_adjustment(
             expires_at=expires_at,
             adjustment_id=adjustment_id,
         )
-        shown = Q(pk__in=before) | Q(entries__adjustment_id=adjustment_id)
-        grants = organization.grants.filter(shown).distinct()
+        made = Entry.objects.filter(adjustment_id=adjustment_id).values_list("grant", flat=True)
+        grants = organization.grants.filter(pk__in={*before, *made})
         changes = [GrantChange(grant, before.get(grant.pk)) for grant in grants]
         foreseen = Foreseen(changes, taking(adjustment_id))
         transaction.set_rollback(True)

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 (
                     "as_of",
                     models.DateTimeField(
-                        help_text="All entries until then are in the totals.", null=True
+                        help_text="When all entries there were had been added.", null=True
                     ),
                 ),
             ],

@@ -1,22 +1,19 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from credits.indexes import build
 
 
 class Migration(migrations.Migration):
-    """By itself and outside a transaction, so that spends go on while it is built."""
-
     atomic = False
 
-    dependencies = [
-        ("credits", "0021_dashboard"),
-    ]
+    dependencies = [("credits", "0021_dashboard")]
 
     operations = [
-        AddIndexConcurrently(
-            model_name="wallet",
-            index=models.Index(
-                condition=models.Q(("out_of_credits_at__isnull", False)),
+        *build(
+            "wallet",
+            models.Index(
                 fields=["organization"],
+                condition=models.Q(out_of_credits_at__isnull=False),
                 name="wallets_out_of_credits",
             ),
         ),

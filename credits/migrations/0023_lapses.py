@@ -1,18 +1,20 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
-from django.db.models import Q
+
+from credits.indexes import build
 
 
 class Migration(migrations.Migration):
     atomic = False
+
     dependencies = [("credits", "0022_staff_entries")]
 
     operations = [
-        AddIndexConcurrently(
+        *build(
             "grant",
             models.Index(
                 fields=["expires_at"],
-                condition=Q(is_open=True, expires_at__isnull=False) & ~Q(kind="weekly"),
+                condition=models.Q(is_open=True, expires_at__isnull=False)
+                & ~models.Q(kind="weekly"),
                 name="grants_to_lapse",
             ),
         ),

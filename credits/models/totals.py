@@ -15,7 +15,7 @@ class TotalsMark(models.Model):
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     entry_id = models.BigIntegerField(default=0, help_text="The last entry that is in the totals.")
-    as_of = models.DateTimeField(null=True, help_text="All entries until then are in the totals.")
+    as_of = models.DateTimeField(null=True, help_text="When all entries there were had been added.")
 
     class Meta:
         constraints = (models.CheckConstraint(condition=Q(id=1), name="one_totals_mark"),)

@@ -79,13 +79,13 @@ def test_staff_refund_a_part_and_take_the_shortfall_from_other_credits(
     page.get_by_role("button", name="Continue").click()
     consequences = page.locator("#consequences")
     expect(consequences).to_contain_text("$4.00 of $10.00 goes back to the buyer")
-    expect(consequences).to_contain_text("150 now; 50 were used already")
+    expect(consequences).to_contain_text("150 now; 50 are gone already")
     screenshot(f"admin-refund-confirmation-{color_scheme}")
     assert not purchase.refunds.exists()
 
     page.get_by_role("button", name="Refund").click()
     expect(page.get_by_text("$4.00 is on its way back to the buyer.")).to_be_visible()
-    expect(page.get_by_text("had used 50 credits before the money went back")).to_be_visible()
+    expect(page.get_by_text("no longer had 50 credits when the money went back")).to_be_visible()
     expect(page.locator("#refunds")).to_contain_text(REASON)
     screenshot(f"admin-refund-result-{color_scheme}")
 
@@ -100,7 +100,7 @@ def test_staff_refund_a_part_and_take_the_shortfall_from_other_credits(
     screenshot(f"admin-shortfall-confirmation-{color_scheme}")
     page.get_by_role("button", name="Take credits").click()
     expect(page.get_by_text("Took 50 credits. Fern & Field now has 10.")).to_be_visible()
-    expect(page.get_by_text("had used 50 credits before the money went back")).to_have_count(0)
+    expect(page.get_by_text("no longer had 50 credits when the money went back")).to_have_count(0)
     expect(page.locator("#log")).to_contain_text("Took 50 credits of the shortfall")
 
     page.goto("/admin/topups/purchase/")

@@ -453,3 +453,17 @@ def test_the_database_keeps_adjustments_as_they_are(organization, change):
     with pytest.raises(DatabaseError), transaction.atomic():
         change()
     assert Adjustment.objects.get().credits == 100
+
+
+def test_the_ledger_check_finds_an_adjustment_that_its_entries_do_not_make(organization, staff):
+    adjustment = Adjustment.objects.create(
+        organization=organization,
+        credits=20,
+        reason="goodwill",
+        actor=staff,
+        created_at=timezone.now(),
+    )
+    (finding,) = audit.findings()
+    assert finding == (
+        f"adjustments: adjustment {adjustment.pk} is of 20 credits, its entries add up to 0"
+    )

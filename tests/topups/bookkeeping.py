@@ -12,7 +12,7 @@ from topups.models import Plan, Purchase
 
 OCTOBER = datetime(2026, 10, 12, 9, tzinfo=UTC)
 NOVEMBER = datetime(2026, 11, 3, 15, tzinfo=UTC)
-DECEMBER = datetime(2026, 12, 1, 0, 5, tzinfo=UTC)
+DECEMBER = datetime(2026, 12, 1, 2, tzinfo=UTC)
 ACTION = "alt-text.generate"
 
 

@@ -250,7 +250,7 @@ def test_a_purchase_tells_everything_about_its_money_and_its_credits(admin):
         f"/admin/credits/grant/{grant.pk}/change/",
         f"/admin/credits/organization/{purchase.organization_id}/change/",
         f"/admin/topups/paymentrefund/{refund.pk}/change/",
-        "Acme had used 150 credits before the money went back",
+        "Acme no longer had 150 credits when the money went back",
         "Asked by phone.",
         "fraudulent",
     ):

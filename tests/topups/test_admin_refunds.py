@@ -78,7 +78,7 @@ def test_the_confirmation_says_exactly_what_will_happen_and_nothing_happens_yet(
     page = admin.post(refund_url(purchase), asked())
     assert consequences(page) == [
         "$4.00 of $10.00 goes back to the buyer, the way it was paid. This cannot be undone.",
-        "200 of 500 credits are taken back: 150 now; 50 were used already and stay as a shortfall "
+        "200 of 500 credits are taken back: 150 now; 50 are gone already and stay as a shortfall "
         "on this purchase.",
         "buyer@example.com gets an email about it.",
     ]
@@ -93,7 +93,11 @@ def test_the_confirmation_says_exactly_what_will_happen_and_nothing_happens_yet(
     [
         (0, "4.00", "200 of 500 credits are taken back, all of them unused."),
         (0, "0.01", "No credits are taken back: this amount bought less than one."),
-        (500, "10", "500 of 500 credits are taken back: 0 now; 500 were used already"),
+        (
+            500,
+            "10",
+            "500 of 500 credits are taken back: 0 now; 500 are gone already",
+        ),
     ],
 )
 def test_the_confirmation_foresees_the_credits(admin, used, amount, told):

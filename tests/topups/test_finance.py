@@ -31,7 +31,7 @@ from credits import ledger
 from credits.ledger import audit
 from credits.models import Organization, User
 from topups import closing, finance, month_totals, reversals, tasks, top_up_months
-from topups.models import ClosedMonth, MoneyBack, MonthTotal, Purchase
+from topups.models import ClosedMonth, MoneyBack, MonthTotal, MonthTotalsMark, Purchase
 
 SCREEN = "/admin/topups/monthtotal/"
 NOVEMBER_PAGE = f"{SCREEN}month/2026-11/"
@@ -71,7 +71,7 @@ def text_of(fragment: str) -> str:
 
 def test_the_screen_tells_each_month_latest_first(fay, example):
     page = fay.get(SCREEN)
-    assert "As of 2026-12-01 00:05 UTC" in text(page)
+    assert "As of 2026-12-01 02:00 UTC" in text(page)
     assert line_of(page, "Nov 2026").startswith(
         "Nov 2026 Open 6.66 200 0.00 0 -3.33 -100 0.00 0 -3.33 -100 0.00 0 0.00 0"
     )
@@ -303,9 +303,17 @@ def test_a_month_is_closed_with_those_before_it(fay, example):
 def test_a_month_that_is_not_over_is_not_closed(fay, example):
     page = f"{SCREEN}month/2026-12/"
     assert "Close month" not in text(fay.get(page))
-    told = "December 2026 can be closed when it is over and all of it is in the totals."
+    told = "December 2026 can be closed two hours after its end, once all of it is in the totals."
     assert told in text(fay.get(f"{page}close/", follow=True))
     assert told in text(fay.post(f"{page}close/", follow=True))
+    assert not ClosedMonth.objects.exists()
+
+
+def test_a_month_is_not_closed_while_somebody_may_still_write_into_it(fay, example):
+    MonthTotalsMark.objects.update(as_of=DECEMBER - timedelta(seconds=1))
+    assert "Close month" not in text(fay.get(NOVEMBER_PAGE))
+    refused = text(fay.post(f"{NOVEMBER_PAGE}close/", follow=True))
+    assert "November 2026 can be closed two hours after its end" in refused
     assert not ClosedMonth.objects.exists()
 
 

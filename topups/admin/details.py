@@ -30,7 +30,7 @@ class Details:
         purchase, warnings = self.purchase, []
         if self.grant and (shortfall := _clawback(self.grant).shortfall):
             warnings.append(
-                f"Shortfall: {purchase.organization} had used {counted(shortfall)} before the "
+                f"Shortfall: {purchase.organization} no longer had {counted(shortfall)} when the "
                 "money went back. They are not taken from its other credits unless staff do so. "
                 "Should a spend of them be refunded, they are taken back then."
             )

@@ -281,8 +281,7 @@ def _after(request: HttpRequest) -> UUID | None:
 
 
 def _is_closable(month: Month) -> bool:
-    present = _present()
-    return month.closed is None and present is not None and month.month < present
+    return month.closed is None and closing.is_complete(month.month)
 
 
 def _difference(month: Month) -> str:

@@ -100,7 +100,7 @@ def _foreseen_credits(purchase: Purchase, seen: refunds.Preview) -> str:
     share = f"{seen.credits:,} of {counted(purchase.credits)} are taken back"
     if not seen.used:
         return f"{share}, all of them unused."
-    used = f"{seen.used:,} were used already and stay as a shortfall on this purchase"
+    used = f"{seen.used:,} are gone already and stay as a shortfall on this purchase"
     return f"{share}: {seen.taken:,} now; {used}."
 
 

@@ -1,23 +1,20 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from credits.indexes import build
 
 
 class Migration(migrations.Migration):
-    """Outside a transaction, so that purchases go on while the index is built."""
-
     atomic = False
 
-    dependencies = [
-        ("topups", "0011_scale"),
-    ]
+    dependencies = [("topups", "0011_scale")]
 
     operations = [
-        AddIndexConcurrently(
-            model_name="purchase",
-            index=models.Index(
-                condition=models.Q(("status", "paid")),
+        *build(
+            "purchase",
+            models.Index(
                 fields=["paid_at"],
                 include=("currency", "paid_minor"),
+                condition=models.Q(status="paid"),
                 name="sales_by_time",
             ),
         ),

@@ -10,7 +10,11 @@ DECLARE
     v_until bigint;
 BEGIN
     INSERT INTO credits_totalsmark (id, entry_id) VALUES (1, 0) ON CONFLICT DO NOTHING;
-    SELECT entry_id INTO STRICT v_after FROM credits_totalsmark FOR UPDATE;
+    -- Whoever comes while another one adds leaves it to that one.
+    SELECT entry_id INTO v_after FROM credits_totalsmark FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
     v_until := least(p_last, v_after + p_limit);
     IF v_until <= v_after THEN
         RETURN 0;
