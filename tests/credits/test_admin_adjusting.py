@@ -457,6 +457,7 @@ def test_the_database_keeps_adjustments_as_they_are(organization, change):
 
 def test_the_ledger_check_finds_an_adjustment_that_its_entries_do_not_make(organization, staff):
     adjustment = Adjustment.objects.create(
+        id=uuid4(),
         organization=organization,
         credits=20,
         reason="goodwill",
