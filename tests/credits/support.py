@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from credits.models import Entry, Organization
 
@@ -36,6 +38,14 @@ class Api:
 
 def entries(organization):
     return list(organization.entries.order_by("seq").values_list("seq", "kind", "credits"))
+
+
+def query_count(client: Client, url: str) -> int:
+    """How often a page asks the database; a session's first visit, which asks more, is not it."""
+    assert client.get(url).status_code == 200
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(url).status_code == 200
+    return len(asked)
 
 
 def assert_problem(response, status: int, code: str) -> dict:

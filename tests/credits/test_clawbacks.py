@@ -361,8 +361,8 @@ def test_the_check_names_a_clawback_that_is_off(organization, purchase_id, forge
 
 @pytest.fixture
 def page(admin):
-    def page(path: str) -> str:
-        response = admin.get(f"/admin/credits/{path}/change/")
+    def page(path: str, view: str = "change/") -> str:
+        response = admin.get(f"/admin/credits/{path}/{view}")
         assert response.status_code == 200
         return response.content.decode()
 
@@ -379,7 +379,7 @@ def test_staff_see_what_became_of_the_credits(api, page, organization, purchase_
     assert fates in page(f"grant/{Clawback.objects.get().pk}")
     claw_back(purchase_id, freeze=40)
     assert "5 collected elsewhere, 10 frozen" in page(f"organization/{organization.pk}")
-    entries = page(f"organization/{organization.pk}")
+    entries = page(f"organization/{organization.pk}", "activity/?list=entries")
     assert all(label in entries for label in ("Taken back", "Restored", "Frozen", "Adjusted"))
 
 

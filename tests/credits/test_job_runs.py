@@ -10,7 +10,7 @@ from credits import jobs, ledger, tasks
 from credits.ledger import audit
 from credits.models import Email, JobRun, Organization
 from tests.credits.support import MONDAY
-from tests.topups.test_dashboard import tile
+from tests.tiles import tile
 
 pytestmark = pytest.mark.django_db
 FRIDAY = MONDAY - timedelta(days=3)

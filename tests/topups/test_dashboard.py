@@ -15,6 +15,7 @@ from sold import dispute, give_back, sell
 
 from credits import jobs, ledger, totals
 from credits.models import Email, Organization, Spend, TotalsMark
+from tests.tiles import tile
 from topups.models import Plan, StripeEvent
 
 # A Wednesday, so that last week has days on both sides of it.
@@ -103,17 +104,6 @@ def cell_of(cell: str) -> tuple[str, str]:
 
 def numbers_of(page: str, first: int, last: int) -> list[tuple[str, list[str]]]:
     return [(name, [text for text, _ in cells]) for name, cells in rows_of(page)[first:last]]
-
-
-def tile(page: str, title: str) -> tuple[str, str, str]:
-    """How urgent a tile looks, what it says, and where it leads; an error where there is none."""
-    found = re.search(
-        r'<(?:a href="([^"]*)"|div) class="tile is-(\w+)">\s*<span class="name">'
-        + title
-        + r"</span>\s*<strong[^>]*>(.*?)</strong>",
-        page,
-    )
-    return found[2], found[3], html.unescape(found[1] or "")
 
 
 # --- The figures ------------------------------------------------------------------------------

@@ -61,6 +61,17 @@ FROM (
 JOIN topups_purchase b ON b.id = c.purchase_id
 ORDER BY c.at;
 
+INSERT INTO topups_moneyback (purchase_id, currency, amount_minor, tax_minor, posted_at)
+SELECT b.id, b.currency, gone.amount_minor, b.tax_minor * gone.amount_minor / b.paid_minor, gone.at
+FROM (
+    SELECT purchase_id, amount_minor, as_of AS at FROM topups_paymentrefund
+    WHERE status IN ('pending', 'succeeded')
+    UNION ALL
+    SELECT purchase_id, amount_minor, as_of FROM topups_dispute WHERE status = 'lost'
+) AS gone
+JOIN topups_purchase b ON b.id = gone.purchase_id
+ORDER BY gone.at;
+
 INSERT INTO topups_stripeevent (
     event_id, type, payload, status, error, attempts, received_at, processed_at, next_attempt_at
 )
