@@ -223,6 +223,11 @@ class ModelAdmin(UnfoldModelAdmin):
             raise Http404(f"There is no {self.opts.verbose_name} with this id.")
         return obj
 
+    def with_id(self, object_id: Any) -> QuerySet[Any]:
+        """The row that an address names; none where it names what is no id at all."""
+        rows = self.model._default_manager.all()
+        return rows.filter(pk=object_id) if self._fits("pk", object_id) else rows.none()
+
     def page(
         self, request: HttpRequest, template: str, obj: Model, **context: Any
     ) -> TemplateResponse:

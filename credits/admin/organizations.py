@@ -137,7 +137,7 @@ class OrganizationAdmin(ChangesMemberships):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """All that are allowed, less the one of suspend and resume that makes no sense now."""
-        suspended = Organization.objects.filter(pk=object_id, suspended_at__isnull=False).exists()
+        suspended = self.with_id(object_id).filter(suspended_at__isnull=False).exists()
         idle = "credits_organization_" + ("suspend" if suspended else "resume")
         actions = super().get_actions_detail(request, object_id)
         return [action for action in actions if action.action_name != idle]
