@@ -66,6 +66,9 @@ class ChangeList(UnfoldChangeList):
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
+        # PostgreSQL takes no NUL, which fields of choices do not look for in a value.
+        if any("\0" in value for value in self.params.values()):
+            raise IncorrectLookupParameters("No row has a NUL.")
         found = super().get_queryset(request, exclude_parameters)
         arranged: QuerySet[Any] = self.model_admin.arranged(found, self)
         return arranged
