@@ -48,7 +48,7 @@ def test_no_list_breaks_at_a_filter_that_it_does_not_offer(admin, model):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
 def test_no_list_breaks_at_a_search_for_long_words(admin, model):
-    for term in ("a" * 3_000, "𝕬" * 3_000, " ".join(["ab" * 700] * 20)):
+    for term in ("a" * 3_000, "\U0001d56c" * 3_000, " ".join(["ab" * 700] * 20)):
         assert admin.get(list_of(model), {"q": term}).status_code in (200, 302)
 
 
