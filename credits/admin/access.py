@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.forms import ModelForm, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -121,7 +121,7 @@ class ApiKeyAdmin(ModelAdmin):
         )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        working: QuerySet[ApiKey] = ApiKey.objects.filter(pk=object_id, revoked_at=None)
+        working = self.with_id(object_id).filter(revoked_at=None)
         return super().get_actions_detail(request, object_id) if working.exists() else []
 
     @action(description="Revoke", icon="key_off", permissions=["change"])

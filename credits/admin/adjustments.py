@@ -50,14 +50,9 @@ class AdjustmentAdmin(AdjustingAdmin):
         ("created_at", DayRangeFilter),
     )
     list_select_related = ("organization", "actor")
-    search_fields = (
-        "organization__name",
-        "organization__public_id__exact",
-        "id__exact",
-        "text",
-        "ticket",
-    )
-    search_help_text = "Organization, its public id, adjustment id, words or ticket"
+    found_by = ("id__exact", "ticket__exact", "organization")
+    search_help_text = "Organization, its public id, adjustment id or whole ticket"
+    sortable_by = ()
     fields = (
         "id",
         "organization_link",
@@ -80,11 +75,11 @@ class AdjustmentAdmin(AdjustingAdmin):
     def adjust_from_file(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:credits_bulkadjustment_upload"))
 
-    @admin.display(description="organization", ordering="organization__name")
+    @admin.display(description="organization")
     def organization_link(self, adjustment: Adjustment) -> str:
         return link(adjustment.organization)
 
-    @admin.display(description="credits", ordering="credits")
+    @admin.display(description="credits")
     def signed_credits(self, adjustment: Adjustment) -> str:
         return f"{adjustment.credits:+,}"
 
@@ -96,7 +91,7 @@ class AdjustmentAdmin(AdjustingAdmin):
     def shown_ticket(self, adjustment: Adjustment) -> str:
         return shown_ticket(adjustment.ticket) or "-"
 
-    @admin.display(description="ticket", ordering="ticket")
+    @admin.display(description="ticket")
     def short_ticket(self, adjustment: Adjustment) -> str:
         return shown_ticket(adjustment.ticket, SHORT_TICKET_LENGTH) or "-"
 

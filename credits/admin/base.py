@@ -66,6 +66,9 @@ class ChangeList(UnfoldChangeList):
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
+        # PostgreSQL takes no NUL, which fields of choices do not look for in a value.
+        if any("\0" in value for value in self.params.values()):
+            raise IncorrectLookupParameters("No row has a NUL.")
         found = super().get_queryset(request, exclude_parameters)
         arranged: QuerySet[Any] = self.model_admin.arranged(found, self)
         return arranged
@@ -222,6 +225,11 @@ class ModelAdmin(UnfoldModelAdmin):
         if obj is None:
             raise Http404(f"There is no {self.opts.verbose_name} with this id.")
         return obj
+
+    def with_id(self, object_id: Any) -> QuerySet[Any]:
+        """The row that an address names; none where it names what is no id at all."""
+        rows = self.model._default_manager.all()
+        return rows.filter(pk=object_id) if self._fits("pk", object_id) else rows.none()
 
     def page(
         self, request: HttpRequest, template: str, obj: Model, **context: Any

@@ -12,7 +12,15 @@ from credits import figures
 from credits.models import Action, Grant, Service
 
 
-class FoundFilter(admin.SimpleListFilter):
+class OfferedFilter(admin.SimpleListFilter):
+    """With a value only if it is one of its choices: what else an address says filters nothing."""
+
+    def value(self) -> str | None:
+        chosen = super().value()
+        return chosen if chosen in {str(key) for key, _ in self.lookup_choices} else None
+
+
+class FoundFilter(OfferedFilter):
     """All rows, or those that are among `rows`."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -45,7 +53,7 @@ class FailingFilter(FoundFilter):
         return figures.failing_emails()
 
 
-class GrantKindFilter(DropdownFilter):
+class GrantKindFilter(OfferedFilter, DropdownFilter):
     """Entries in grants of one kind."""
 
     title = "grant"
@@ -59,7 +67,7 @@ class GrantKindFilter(DropdownFilter):
         return queryset.filter(grant__kind=kind) if kind else queryset
 
 
-class ServiceFilter(DropdownFilter):
+class ServiceFilter(OfferedFilter, DropdownFilter):
     """Entries of the spends of one service."""
 
     title = "service"
@@ -69,8 +77,8 @@ class ServiceFilter(DropdownFilter):
         return [(str(service.pk), service.name) for service in Service.objects.all()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = [key for key, _ in self.lookup_choices if key == self.value()]
-        if not chosen:
+        service = self.value()
+        if not service:
             return queryset
-        actions = Action.objects.filter(service_id__in=chosen).values("pk")
+        actions = Action.objects.filter(service_id=service).values("pk")
         return queryset.filter(spend__action__in=actions)

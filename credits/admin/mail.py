@@ -11,12 +11,12 @@ from unfold.decorators import action
 
 from credits.admin import resending
 from credits.admin.base import DayRangeFilter, StaffRequest, label
-from credits.admin.filters import FailingFilter
+from credits.admin.filters import FailingFilter, OfferedFilter
 from credits.admin.offering import OffersActions
 from credits.models import Email
 
 
-class SentFilter(admin.SimpleListFilter):
+class SentFilter(OfferedFilter):
     """By the next attempt, which exactly the unsent have: those few are in an index."""
 
     title = "sent"

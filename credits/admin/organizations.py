@@ -18,7 +18,7 @@ from credits.activity import Kind
 from credits.admin import activity as activity_tab
 from credits.admin import adjusting, explaining, members, notes, searching, staff_history, tabs
 from credits.admin.base import StaffRequest
-from credits.admin.filters import OutOfCreditsFilter
+from credits.admin.filters import OfferedFilter, OutOfCreditsFilter
 from credits.admin.overview import Overview, chosen_days
 from credits.admin.people import ChangesMemberships
 from credits.models import Organization, User
@@ -28,7 +28,7 @@ for tab in (OVERVIEW, activity_tab.TAB, members.TAB, notes.TAB, staff_history.TA
     tabs.register(tab)
 
 
-class SuspendedFilter(admin.SimpleListFilter):
+class SuspendedFilter(OfferedFilter):
     title = "suspended"
     parameter_name = "suspended"
 
@@ -137,7 +137,7 @@ class OrganizationAdmin(ChangesMemberships):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """All that are allowed, less the one of suspend and resume that makes no sense now."""
-        suspended = Organization.objects.filter(pk=object_id, suspended_at__isnull=False).exists()
+        suspended = self.with_id(object_id).filter(suspended_at__isnull=False).exists()
         idle = "credits_organization_" + ("suspend" if suspended else "resume")
         actions = super().get_actions_detail(request, object_id)
         return [action for action in actions if action.action_name != idle]

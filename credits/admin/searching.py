@@ -25,6 +25,9 @@ MOST_LISTED = 1_000
 # Of so many organizations or users the rows are looked up; whoever finds more types more.
 MOST_FOUND = 100
 MOST_WORDS = 8
+# Of each word so many letters are looked for: no name has longer ones, and PostgreSQL takes 2,046
+# bytes at most.
+MOST_LETTERS = 300
 OF_ORGANIZATION = "Organization, its public id or a member's email"
 NOT_FOUND = (
     "Nothing found. Names are found by the beginnings of their words, ids and email addresses only "
@@ -121,5 +124,5 @@ def _field(model: type[Model], path: str) -> Any:
 def _have_words(term: str, *columns: str) -> _Matches:
     """Whether each word of `term` begins a word of the columns; nothing does without words."""
     words = re.findall(r"[^\W_]+", term.lower())[:MOST_WORDS]
-    query = " & ".join(f"'{word}':*" for word in words)
+    query = " & ".join(f"'{word[:MOST_LETTERS]}':*" for word in words)
     return _Matches(Words(*columns), Cast(Value(query), SearchQueryField()))

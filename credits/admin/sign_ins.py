@@ -41,6 +41,7 @@ class SignInAdmin(ReadOnlyAdmin):
     # Django shows the search box where there are some; get_search_results looks up the two.
     search_fields = ("email", "ip")
     search_help_text = "A whole email address or a whole IP address"
+    sortable_by = ()
     fields = ("at", "who", "shown_outcome", "methods", "ip", "user_agent")
     readonly_fields = ("who", "shown_outcome")
 
@@ -55,10 +56,10 @@ class SignInAdmin(ReadOnlyAdmin):
         except ValueError:
             return queryset.filter(email=term), False
 
-    @admin.display(description="who", ordering="email")
+    @admin.display(description="who")
     def who(self, sign_in: SignIn) -> str:
         return link(sign_in.user, sign_in.email) if sign_in.user else f"{sign_in.email} (nobody's)"
 
-    @admin.display(description="outcome", ordering="outcome")
+    @admin.display(description="outcome")
     def shown_outcome(self, sign_in: SignIn) -> str:
         return outcome_label(sign_in)

@@ -101,7 +101,7 @@ class StaffKeyAdmin(ModelAdmin):
         )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        working = StaffKey.objects.filter(pk=object_id, revoked_at=None)
+        working = self.with_id(object_id).filter(revoked_at=None)
         return super().get_actions_detail(request, object_id) if working.exists() else []
 
     @action(description="Revoke", icon="key_off", permissions=["revoke"])

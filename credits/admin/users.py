@@ -132,7 +132,7 @@ class UserAdmin(DjangoUserAdmin, ChangesMemberships):  # type: ignore[misc, type
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """What is allowed, and makes sense: a second factor is taken away where there is one."""
         actions = super().get_actions_detail(request, object_id)
-        has_one = Authenticator.objects.filter(user=object_id).exists()
+        has_one = Authenticator.objects.filter(user__in=self.with_id(object_id)).exists()
         return actions if has_one and str(request.user.pk) != str(object_id) else []
 
     @action(

@@ -214,6 +214,8 @@ class Adjustment(models.Model):
             ),
             models.Index(fields=("-created_at", "-id"), name="adjustments_by_time"),
             models.Index(fields=("actor", "-created_at"), name="adjustments_by_actor"),
+            models.Index(fields=("reason", "-created_at", "-id"), name="adjustments_by_reason"),
+            models.Index(fields=("ticket",), condition=~Q(ticket=""), name="adjustments_by_ticket"),
         )
         triggers: ClassVar = [
             pgtrigger.Protect(

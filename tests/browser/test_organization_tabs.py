@@ -86,6 +86,20 @@ def test_every_tab_shows_its_part_below_the_same_head(page, organization, look, 
         screenshot(f"organization-{title.lower().replace(' ', '-')}-{look}")
 
 
+@pytest.mark.parametrize("list_title", ["Spends", "Entries"])
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_what_is_done_to_a_row_is_in_sight(open_page, look, organization, list_title, screenshot):
+    page = open_page(**LOOKS[look] | {"viewport": {"width": 1280, "height": 900}})
+    open_organization(page, organization)
+    tab(page, "Activity").click()
+    page.get_by_role("navigation", name="List").get_by_role("link", name=list_title).click()
+    box = page.get_by_role("link", name="Explain", exact=True).last.bounding_box()
+    frame = page.locator(".movements > div").bounding_box()
+    assert box["x"] + box["width"] <= frame["x"] + frame["width"] <= 1280
+    assert width(page) <= 1280
+    screenshot(f"organization-activity-{list_title.lower()}-1280-{look}")
+
+
 def test_the_numbers_of_the_chart_are_read_without_it(page, organization):
     open_organization(page, organization)
     picture = page.get_by_role("img", name="The balance at the end of each of the last 30 days")

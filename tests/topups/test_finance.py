@@ -276,7 +276,7 @@ def test_nothing_sold_yet_is_said(fay):
     assert "Not computed yet" in text(fay.get(SCREEN))
     assert fay.get(NOVEMBER_PAGE).status_code == 404
     assert rows_of(fay.get(f"{SCREEN}months.csv")) == rows_of(fay.get(FREE)) == []
-    assert rows_of(fay.get(f"{NOVEMBER_PAGE}top-ups.csv")) == []
+    assert fay.get(f"{NOVEMBER_PAGE}top-ups.csv").status_code == 404
 
 
 # --- Closing ------------------------------------------------------------------------------------
@@ -431,3 +431,29 @@ def test_two_who_compute_and_close_at_once_do_it_once(committed_db):
         thread.join()
     assert sorted(map(type, results), key=str) == sorted([int, closing.NotClosable], key=str)
     assert ClosedMonth.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "month",
+    [
+        "9999-12",
+        "9999-11",
+        "2020-01",
+        "2026-1",
+        "2026-13",
+        "0001-01",
+        "0000-01",
+        "\uff12\uff10\uff12\uff16-11",
+    ],
+)
+def test_a_month_of_nothing_has_no_page_no_file_and_no_close(admin, example, month):
+    page = f"{SCREEN}month/{month}/"
+    assert admin.get(page).status_code == admin.get(f"{page}top-ups.csv").status_code == 404
+    for ask in (admin.get, admin.post):
+        assert ask(f"{page}close/", follow=True).status_code == 404
+
+
+def test_the_page_of_a_month_leads_to_its_file(admin, example):
+    page = admin.get(NOVEMBER_PAGE)
+    address = re.search(r'href="([^"]*top-ups\.csv[^"]*)"', page.text)[1]
+    assert rows_of(admin.get(address))

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 
-from credits.admin.filters import FoundFilter
+from credits.admin.filters import FoundFilter, OfferedFilter
 from topups import figures
 from topups.money import CURRENCIES
 
@@ -22,7 +22,7 @@ class StuckFilter(FoundFilter):
         return figures.stuck(now=timezone.now())
 
 
-class CurrencyFilter(DropdownFilter):
+class CurrencyFilter(OfferedFilter, DropdownFilter):
     title = "currency"
     parameter_name = "currency"
     field = "currency"

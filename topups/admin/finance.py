@@ -1,5 +1,6 @@
 """Finance: the months of the deferred balance on screen and as files, and their closing."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -26,6 +27,8 @@ from topups.models.plans import default_currency
 
 MONTHS_SHOWN = 24
 TOP_UPS_SHOWN = 50
+MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+LAST_MONTH = date.max.replace(day=1)
 
 
 class PeriodForm(forms.Form):
@@ -224,15 +227,24 @@ class MonthTotalAdmin(ReadOnlyAdmin):
         return _file(month_files.free(), "free-credits")
 
     def top_ups_file(self, request: HttpRequest, month: str) -> HttpResponseBase:
-        return _file(month_files.top_ups(parse_month(month)), f"top-ups-{month}")
+        """With every currency; there is one where there is a page of the month."""
+        first, form = parse_month(month), _form(request)
+        _month_or_404(first, form.chosen_currency)
+        return _file(month_files.top_ups(first), f"top-ups-{month}")
 
 
 def parse_month(text: str) -> date:
-    """The first day of a month written `2026-11`. Raises Http404 for anything else."""
+    """The first day of a month written `2026-11`. Raises Http404 for anything else.
+
+    The last month there is for a program is none here, as it has no next one in which it is over.
+    """
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+        first = date.fromisoformat(f"{text}-01") if MONTH.fullmatch(text) else LAST_MONTH
     except ValueError:
-        raise Http404(f"There is no month {text!r}; write it like 2026-11.") from None
+        first = LAST_MONTH
+    if first == LAST_MONTH:
+        raise Http404(f"There is no month {text!r}; write it like 2026-11.")
+    return first
 
 
 def _form(request: HttpRequest, month: date | None = None) -> PeriodForm:

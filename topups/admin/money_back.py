@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from credits.admin.base import DayRangeFilter, ReadOnlyAdmin, StaffRequest, change_url, link
+from credits.admin.filters import OfferedFilter
 from credits.admin.offering import OffersActions
 from topups import refunds
 from topups.admin.filters import CurrencyOfPurchaseFilter
@@ -112,7 +113,7 @@ class PaymentRefundAdmin(OffersActions, MoneyBackAdmin):
         return HttpResponseRedirect(change_url(refund))
 
 
-class NeedsAnswerFilter(admin.SimpleListFilter):
+class NeedsAnswerFilter(OfferedFilter):
     title = "needs an answer"
     parameter_name = "needs_answer"
 

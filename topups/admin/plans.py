@@ -11,6 +11,7 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from credits.admin.base import ModelAdmin, link
+from credits.admin.filters import OfferedFilter
 from topups.models import BillingAccount, Plan, Price
 from topups.money import CURRENCIES
 
@@ -73,7 +74,7 @@ class PlanAdmin(ModelAdmin):
         return unsold and super().has_delete_permission(request, obj)
 
 
-class CurrencyFilter(admin.SimpleListFilter):
+class CurrencyFilter(OfferedFilter):
     """By one of the currencies that plans have a price in, which are few to look up."""
 
     title = "currency"

@@ -20,6 +20,7 @@ from credits.admin.base import (
     change_url,
     link,
 )
+from credits.admin.filters import OfferedFilter
 from credits.models import Clawback
 from topups import checkout, gateway, refunds
 from topups.admin.collecting import collect_view, shortfall_of
@@ -34,7 +35,7 @@ from topups.money import format_amount
 SHORTFALL = Greatest(F("revoke_credits") - F("revoked_credits") - F("collected_credits"), 0)
 
 
-class ShortfallFilter(admin.SimpleListFilter):
+class ShortfallFilter(OfferedFilter):
     title = "shortfall"
     parameter_name = "shortfall"
 
@@ -48,7 +49,7 @@ class ShortfallFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=short.values("grant__purchase_id"))
 
 
-class MoneyBackFilter(admin.SimpleListFilter):
+class MoneyBackFilter(OfferedFilter):
     title = "money back"
     parameter_name = "money_back"
 
