@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("credits", "0024_totals_plan")]
+    dependencies = [("credits", "0023_lapses")]
 
     operations = build(
         "adjustment",
