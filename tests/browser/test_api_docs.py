@@ -17,8 +17,9 @@ def test_a_newcomer_authorizes_and_makes_a_spend_in_the_page(page, site, screens
 
     page.get_by_role("button", name="Authorize", exact=True).click()
     dialog = page.locator(".modal-ux")
-    dialog.locator("input").fill(secret)
-    dialog.get_by_role("button", name="Apply credentials").click()
+    form = dialog.locator("form").filter(has_text="ApiKey")
+    form.locator("input").fill(secret)
+    form.get_by_role("button", name="Apply credentials").click()
     dialog.get_by_role("button", name="Close").click()
 
     call = page.locator("#operations-Spend-spend")
