@@ -20,7 +20,7 @@ def test_a_newcomer_authorizes_and_makes_a_spend_in_the_page(page, site, screens
     form = dialog.locator("form").filter(has_text="ApiKey")
     form.locator("input").fill(secret)
     form.get_by_role("button", name="Apply credentials").click()
-    dialog.get_by_role("button", name="Close").click()
+    form.get_by_role("button", name="Close").click()
 
     call = page.locator("#operations-Spend-spend")
     call.locator(".opblock-summary-control").click()

@@ -40,9 +40,9 @@ def half_past_twelve(monday: datetime) -> str:
 
 def sign_in(page: Page) -> None:
     page.goto("/admin/login/")
-    page.get_by_label("Email address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Password")).to_have_count(0)
 
 

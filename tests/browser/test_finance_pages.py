@@ -58,9 +58,9 @@ def staff(site) -> User:
 
 def sign_in(page: Page) -> None:
     page.goto("/admin/login/")
-    page.get_by_label("Email address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 def nothing_scrolls_sideways(page: Page) -> None:

@@ -58,9 +58,9 @@ def organization(supporter) -> Organization:
 
 def open_organization(page: Page, organization: Organization) -> None:
     page.goto("/admin/login/")
-    page.get_by_label("Email address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.goto(f"/admin/credits/organization/{organization.pk}/change/")
 
 
