@@ -70,7 +70,7 @@ def nothing_scrolls_sideways(page: Page) -> None:
 def test_finance_reads_a_month_downloads_it_and_closes_it(page, months, staff, screenshot, look):
     sign_in(page)
     page.goto("/admin/topups/monthtotal/")
-    expect(page.get_by_text("As of 2026-12-01 00:05 UTC")).to_be_visible()
+    expect(page.get_by_text("As of 2026-12-01 02:00 UTC")).to_be_visible()
     nothing_scrolls_sideways(page)
     screenshot(f"finance-months-{look}")
     page.get_by_label("Currency").select_option("jpy")

@@ -40,9 +40,9 @@ def page(open_page, supporter, look) -> Page:
     """A page of the admin, signed in, in light, in dark and on a phone."""
     page = open_page(**LOOKS[look])
     page.goto("/admin/login/")
-    page.get_by_label("Email address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/admin/$"))
     return page
 
