@@ -3,12 +3,11 @@
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from sold import dispute, give_back, sell
 
 from credits.models import Grant, Organization
+from tests.credits.support import query_count
 from topups.models import BillingAccount, Dispute, PaymentRefund, Plan, Purchase, StripeEvent
 
 pytestmark = pytest.mark.django_db
@@ -199,10 +198,10 @@ def test_a_lost_dispute_is_found(admin, purchase):
 def test_lists_ask_the_database_as_often_for_twenty_rows_as_for_one(admin, purchase):
     lists = ("purchase", "paymentrefund", "dispute", "stripeevent")
     rows(purchase)
-    before = [queries_of(admin, name) for name in lists]
+    before = [query_count(admin, f"/admin/topups/{name}/") for name in lists]
     for number in range(19):
         rows(sell(Organization.objects.create(name=f"Company {number}", weekly_credits=0)))
-    assert [queries_of(admin, name) for name in lists] == before
+    assert [query_count(admin, f"/admin/topups/{name}/") for name in lists] == before
 
 
 def rows(purchase: Purchase) -> None:
@@ -215,12 +214,6 @@ def rows(purchase: Purchase) -> None:
         status="processed",
         received_at=timezone.now(),
     )
-
-
-def queries_of(admin, name: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        assert admin.get(f"/admin/topups/{name}/").status_code == 200
-    return len(queries)
 
 
 # --- One purchase -----------------------------------------------------------------------------
