@@ -86,7 +86,7 @@ class ChangeList(UnfoldChangeList):
         What belongs to a row, and what the list works out for it, is then read for those alone.
         """
         keys = list(page.prefetch_related(None).values_list("pk", flat=True))
-        rows = self.apply_select_related(self.root_queryset).in_bulk(keys)
+        rows = self.apply_select_related(self.root_queryset).order_by().in_bulk(keys)
         return [rows[key] for key in keys if key in rows]
 
 

@@ -161,7 +161,8 @@ def test_a_list_begins_with_the_newest_of_what_was_asked_for(
 def test_an_address_cannot_sort_by_what_the_list_does_not_offer(staff_client, order):
     with measuring.recording() as queries:
         staff_client.get(pages.list_url(Entry), {"o": order})
-    assert [query.sql for query in queries if 'ORDER BY "credits_entry"."id" DESC' in query.sql]
+    keys = 'SELECT "credits_entry"."id" AS "pk" FROM "credits_entry" ORDER BY 1 DESC LIMIT'
+    assert [query.sql for query in queries if query.sql.startswith(keys)]
 
 
 def test_a_search_that_means_too_many_organizations_says_so(staff_client):
