@@ -198,6 +198,15 @@ def test_the_file_of_top_ups_adds_up_and_has_those_that_did_not_move(fay, exampl
     assert rows_of(fay.get(f"{SCREEN}month/2026-12/top-ups.csv"))[0]["organization_name"] != "Acme"
 
 
+def test_the_file_of_a_month_without_sales_in_the_first_currency_is_there(fay, db):
+    acme = Organization.objects.create(name="Acme", weekly_credits=0)
+    sell_at(OCTOBER, acme, credits=7, currency="eur")
+    sell_at(NOVEMBER, acme, credits=7, currency="usd")
+    roll_up(DECEMBER)
+    (row,) = rows_of(fay.get(f"{SCREEN}month/2026-10/top-ups.csv"))
+    assert row["currency"] == "eur"
+
+
 def test_the_list_of_top_ups_goes_on(fay, example, monkeypatch):
     monkeypatch.setattr("topups.admin.finance.TOP_UPS_SHOWN", 1)
     sell_at(NOVEMBER, example.organization, credits=77)

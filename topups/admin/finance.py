@@ -227,9 +227,10 @@ class MonthTotalAdmin(ReadOnlyAdmin):
         return _file(month_files.free(), "free-credits")
 
     def top_ups_file(self, request: HttpRequest, month: str) -> HttpResponseBase:
-        """With every currency; there is one where there is a page of the month."""
-        first, form = parse_month(month), _form(request)
-        _month_or_404(first, form.chosen_currency)
+        """With every currency, where any of them has a page of the month."""
+        first = parse_month(month)
+        if not any(_month_of(first, currency) for currency in finance.currencies()):
+            raise Http404(f"Nothing moved by {first:%B %Y}.")
         return _file(month_files.top_ups(first), f"top-ups-{month}")
 
 
@@ -278,10 +279,13 @@ def _shown(months: list[Any], year: int | None) -> list[Any]:
     return [found for found in latest_first if found.month in shown]
 
 
+def _month_of(month: date, currency: str) -> Month | None:
+    return next((found for found in finance.months(currency) if found.month == month), None)
+
+
 def _month_or_404(month: date, currency: str) -> Month:
-    for found in finance.months(currency):
-        if found.month == month:
-            return found
+    if found := _month_of(month, currency):
+        return found
     raise Http404(f"Nothing moved in {currency.upper() or 'any currency'} by {month:%B %Y}.")
 
 
