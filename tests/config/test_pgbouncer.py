@@ -72,7 +72,8 @@ class Pooler:
         return sum(map(wanted, filter(lambda f: f.raddr, self.process.net_connections("tcp"))))
 
 
-def installed() -> str:
+@pytest.fixture(scope="session")
+def pgbouncer() -> str:
     """The program, or else the test is skipped: what to install is in the message."""
     found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if not found:
@@ -105,8 +106,7 @@ def configuration(home: Path, port: int) -> str:
 
 
 @pytest.fixture
-def pooler(committed_db: None) -> Iterator[Pooler]:
-    found = installed()
+def pooler(pgbouncer: str, committed_db: None) -> Iterator[Pooler]:
     database = connection.settings_dict
     home = settings.VAR_DIR / f"pgbouncer-{uuid.uuid4().hex}"
     home.mkdir(mode=0o755)
@@ -121,7 +121,7 @@ def pooler(committed_db: None) -> Iterator[Pooler]:
         *(quote(str(part)) for part in (database["USER"], database["PASSWORD"], port)),
         quote(database["NAME"]),
     )
-    with psutil.Popen([found, "--quiet", home / "pgbouncer.ini"], **harmless) as process:
+    with psutil.Popen([pgbouncer, "--quiet", home / "pgbouncer.ini"], **harmless) as process:
         try:
             _wait_for(port, process)
             yield Pooler(process, port, url)
@@ -150,9 +150,7 @@ def web(pooler: Pooler) -> Iterator[str]:
 
 @pytest.fixture
 def organization(committed_db: None) -> Organization:
-    return Organization.objects.create(
-        name="Acme", weekly_credits=20_000, show_balance=True
-    )
+    return Organization.objects.create(name="Acme", weekly_credits=20_000, show_balance=True)
 
 
 @pytest.fixture
