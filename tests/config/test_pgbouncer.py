@@ -126,7 +126,7 @@ def pooler(pgbouncer: str, committed_db: None) -> Iterator[Pooler]:
             _wait_for(port, process)
             yield Pooler(process, port, url)
         finally:
-            process.terminate()
+            process.kill()  # asked politely, it waits for its clients
     shutil.rmtree(home)
 
 
