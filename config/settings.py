@@ -223,6 +223,8 @@ _database["OPTIONS"] = {
     "prepare_threshold": 2,
     "server_side_binding": True,
 }
+# A cursor kept on the server would be lost where a pooler gives each transaction any connection.
+_database["DISABLE_SERVER_SIDE_CURSORS"] = True
 DATABASES = {"default": _database}
 
 REDIS_URL = _address(

@@ -1,54 +1,24 @@
 """The web process is killed while money moves: nothing is lost and nothing counts twice."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import requests
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 
 from credits import ledger
 from credits.ledger import audit
-from credits.models import Clawback, Email, Entry, Membership, Organization, User
+from credits.models import Clawback, Email, Entry, Organization
 from tests.concurrency.conftest import serving
 from tests.topups.buying import signed
+from tests.visitor import Visitor
 from topups import tasks
 from topups.models import PaymentRefund, Plan, Purchase, StripeEvent
 from topups.sandbox import models, sessions
 
 GOOD_CARD = "4242 4242 4242 4242"
-
-
-class Visitor:
-    """Somebody signed in, who may meet any server of the same database."""
-
-    def __init__(self, organization: Organization, **fields: bool) -> None:
-        self.user = User.objects.create_user(f"{len(fields)}@example.com", **fields)
-        Membership.objects.create(organization=organization, user=self.user)
-        client = Client()
-        client.force_login(self.user)
-        self.session = requests.Session()
-        for name, morsel in client.cookies.items():
-            self.session.cookies.set(name, morsel.value)
-
-    def get(self, address: str) -> requests.Response:
-        return self.session.get(address, timeout=30, allow_redirects=False)
-
-    def post(self, address: str, data: dict[str, str]) -> requests.Response:
-        page = self.get(address).text
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
-        assert token, page
-        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-        return self.session.post(
-            address,
-            {**hidden, "csrfmiddlewaretoken": token[1], **data},
-            timeout=30,
-            allow_redirects=False,
-            headers={"Referer": address},
-        )
 
 
 @pytest.fixture
