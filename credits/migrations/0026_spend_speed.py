@@ -8,4 +8,4 @@ class Migration(migrations.Migration):
 
     dependencies = [("credits", "0025_adjustment_lists")]
 
-    operations = [sql.install("spending.sql", "grouping.sql")]
+    operations = [sql.install("posting.sql", "spending.sql", "batches.sql", "grouping.sql")]
