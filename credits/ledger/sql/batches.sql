@@ -109,56 +109,51 @@ LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH wallets AS MATERIALIZED (
-        SELECT organization_id, entry_seq, greatest(p_now, last_entry_at) AS at
-        FROM credits_wallet WHERE organization_id = ANY (p_organizations)
-    ),
-    grants AS MATERIALIZED (
-        SELECT g.organization_id, g.id, g.kind, w.entry_seq, w.at,
-            sum(g.remaining) OVER burn_down - g.remaining AS start,
-            sum(g.remaining) OVER burn_down AS stop,
-            sum(g.remaining) OVER (PARTITION BY g.organization_id) AS available
-        FROM wallets w CROSS JOIN LATERAL ledger_spendable(w.organization_id, w.at) g
-        WINDOW burn_down AS (
-            PARTITION BY g.organization_id
-            ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id
-        )
-    ),
-    spends AS MATERIALIZED (
+    WITH spends AS (
         SELECT asked.*, uuidv7() AS id, a.id AS action_id, a.credits AS price,
-            asked.quantity::bigint * a.credits AS total,
+            asked.quantity::bigint * a.credits AS total, w.entry_seq,
+            greatest(p_now, w.last_entry_at) AS at,
             sum(asked.quantity::bigint * a.credits) OVER (
                 PARTITION BY asked.organization ORDER BY asked.item
             ) AS stop
         FROM ledger_asked(p_spends, p_api_key) asked
+        JOIN credits_wallet w ON w.organization_id = asked.organization
         JOIN credits_action a ON a.code = asked.action
         WHERE asked.organization = ANY (p_organizations)
     ),
     parts AS MATERIALIZED (
-        SELECT s.id AS spend, g.organization_id, g.id AS grant_id, g.kind, g.at, g.available,
-            least(s.stop, g.stop) - greatest(s.stop - s.total, g.start) AS credits,
+        SELECT s.*, g.id AS grant_id, g.available - s.stop AS balance,
+            least(s.stop, g.stop) - greatest(s.stop - s.total, g.start) AS part,
             g.stop - least(s.stop, g.stop) AS remaining,
-            g.entry_seq + row_number() OVER (
-                PARTITION BY g.organization_id ORDER BY s.item, g.start
-            ) AS seq
+            s.entry_seq + row_number() OVER (
+                PARTITION BY s.organization ORDER BY s.item, g.start
+            ) AS seq,
+            row_number() OVER one_spend AS number,
+            jsonb_agg(ledger_part(
+                g.id, g.kind, (least(s.stop, g.stop) - greatest(s.stop - s.total, g.start))::bigint
+            )) OVER (one_spend ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS drawn
         FROM spends s
-        JOIN grants g ON g.organization_id = s.organization
-            AND g.start < s.stop AND s.stop - s.total < g.stop
+        CROSS JOIN LATERAL (
+            SELECT g.id, g.kind, sum(g.remaining) OVER () AS available,
+                sum(g.remaining) OVER burn_down - g.remaining AS start,
+                sum(g.remaining) OVER burn_down AS stop
+            FROM ledger_spendable(s.organization, s.at) g
+            WINDOW burn_down AS (
+                ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id
+            )
+        ) g
+        WHERE g.start < s.stop AND s.stop - s.total < g.stop
+        WINDOW one_spend AS (PARTITION BY s.organization, s.item ORDER BY g.start)
     ),
-    drawn AS MATERIALIZED (
-        SELECT spend, at, available,
-            jsonb_agg(ledger_part(grant_id, kind, credits) ORDER BY seq) AS drawn
-        FROM parts GROUP BY spend, at, available
-    ),
-    wallets_after AS (
+    wallets AS (
         UPDATE credits_wallet w
         SET entry_seq = p.seq, last_entry_at = p.at, used_since_refill = true
         FROM (
-            SELECT organization_id, at, max(seq) AS seq FROM parts GROUP BY organization_id, at
+            SELECT organization, max(seq) AS seq, max(at) AS at FROM parts GROUP BY organization
         ) p
-        WHERE w.organization_id = p.organization_id
+        WHERE w.organization_id = p.organization
     ),
-    grants_after AS (
+    grants AS (
         UPDATE credits_grant g SET remaining = p.remaining
         FROM (SELECT grant_id, min(remaining) AS remaining FROM parts GROUP BY grant_id) p
         WHERE g.id = p.grant_id
@@ -168,17 +163,17 @@ BEGIN
             id, organization_id, api_key_id, action_id, quantity, unit_credits, credits, status,
             balance_after, reference, idempotency_key, created_at
         )
-        SELECT s.id, s.organization, s.api_key, s.action_id, s.quantity, s.price, s.total, 'spent',
-            d.available - s.stop, s.reference, s.key, d.at
-        FROM spends s JOIN drawn d ON d.spend = s.id
+        SELECT id, organization, api_key, action_id, quantity, price, total, 'spent', balance,
+            reference, key, at
+        FROM parts WHERE number = 1
     ),
     entries AS (
         INSERT INTO credits_entry (
             organization_id, seq, grant_id, kind, credits, remaining_after, spend_id, created_at
         )
-        SELECT organization_id, seq, grant_id, 'spend', -credits, remaining, spend, at
-        FROM parts ORDER BY organization_id, seq
+        SELECT organization, seq, grant_id, 'spend', -part, remaining, id, at
+        FROM parts ORDER BY organization, seq
     )
-    SELECT s.item, 'created', s.id, s.price, s.total, d.drawn, (d.available - s.stop)::bigint, d.at
-    FROM spends s JOIN drawn d ON d.spend = s.id;
+    SELECT item, 'created', id, price, total, drawn, balance::bigint, at
+    FROM parts WHERE number = 1;
 END $$;
