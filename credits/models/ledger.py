@@ -134,7 +134,7 @@ class Grant(models.Model):
                 name="only_remaining_changes",
                 exclude=["remaining", "is_open"],
                 # A spend, which names none of these columns, then pays nothing for it.
-                operation=pgtrigger.UpdateOf(
+                operation=pgtrigger.UpdateOf(  # type: ignore[no-untyped-call]
                     "id",
                     "organization_id",
                     "kind",

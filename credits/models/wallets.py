@@ -53,7 +53,7 @@ class Wallet(models.Model):
             pgtrigger.ReadOnly(
                 name="a_wallet_keeps_its_organization",
                 fields=["organization"],
-                operation=pgtrigger.UpdateOf("organization_id"),
+                operation=pgtrigger.UpdateOf("organization_id"),  # type: ignore[no-untyped-call]
             ),
         ]
 
