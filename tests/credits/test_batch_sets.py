@@ -1,7 +1,7 @@
 """A batch gives what its spends give one by one, whatever was there before and is asked for."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 
@@ -35,7 +35,7 @@ spends = st.lists(
 )
 organizations = st.fixed_dictionaries(
     {
-        "weekly": st.sampled_from([0, 5, 20, 60]),
+        "weekly": st.sampled_from([0, 5, 20, 60, 60, 200]),
         "shows": st.booleans(),
         "threshold": st.none() | st.integers(1, 40),
         "is_suspended": st.sampled_from([False] * 9 + [True]),
@@ -140,7 +140,7 @@ def world(staff: User) -> World:
 
 def items(asked: list[tuple], organizations: list[Organization]) -> list[SpendItem]:
     return [
-        SpendItem(organizations[which], action, quantity, f"reference-{number}", key)
+        SpendItem(organizations[which], action, quantity, "" if key else f"number {number}", key)
         for number, (which, action, quantity, key) in enumerate(asked)
     ]
 
@@ -166,7 +166,9 @@ def assert_as_one_by_one(world: World, pasts: list[dict], asked: list[tuple], no
 
 def test_a_batch_is_its_spends_one_by_one(world):
     @given(
-        st.lists(organizations, min_size=2, max_size=2), spends, st.sampled_from([0, 1, 12, 24 * 7])
+        st.lists(organizations, min_size=2, max_size=2),
+        spends,
+        st.sampled_from([0, 0, 0, 1, 12, 24 * 7]),
     )
     def check(pasts, asked, hours):
         with transaction.atomic():
@@ -175,6 +177,28 @@ def test_a_batch_is_its_spends_one_by_one(world):
             transaction.set_rollback(True)
 
     check()
+
+
+def test_a_batch_that_leaves_few_credits_or_none_tells_of_it(world):
+    past = {
+        "weekly": 20, "shows": True, "threshold": 10, "is_suspended": False, "extras": [],
+        "earlier": [], "holds": [], "touched": True,
+    }  # fmt: skip
+    asked = [(0, ALT, 8, None), (0, ALT, 5, None), (1, ALT, 20, None), (0, ALT, 1, None)]
+    assert_as_one_by_one(world, [past, past], asked, NOON)
+    notices = Organization.objects.filter(notices__isnull=False).order_by("id")
+    assert list(notices.values_list("notices__kind", flat=True)) == ["low", "out_of_credits"] * 2
+
+
+def test_a_key_that_a_batch_repeats_gets_its_first_answer(world):
+    past = {
+        "weekly": 200, "shows": False, "threshold": None, "is_suspended": False, "extras": [],
+        "earlier": [(3, "a")], "holds": [], "touched": True,
+    }  # fmt: skip
+    asked = [(0, ALT, 3, "a"), (0, ALT, 2, None), (1, ALT, 1, "b"), (1, ALT, 1, "b")]
+    made = assert_as_one_by_one(world, [past, past], asked, NOON)
+    assert [result.replayed for result in made] == [True, False, False, True]
+    assert replace(made[3], replayed=False) == made[2]
 
 
 def test_one_spend_of_a_batch_takes_from_many_grants_and_one_grant_gives_to_many(world):
