@@ -221,7 +221,7 @@ def _spend_body(spend: dict[str, Any], made: Made) -> bytes:
         id=made.spend,
         organization=made.organization,
         credits=made.total,
-        drawn=made.drawn,
+        drawn=[{name: part[name] for name in ("grant", "kind", "credits")} for part in made.drawn],
         created_at=made.at,
         balance=made.balance if made.shows_balance else None,
     )
