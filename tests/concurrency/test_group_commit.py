@@ -87,7 +87,7 @@ def commits_of_references() -> list[list[str]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT array_agg(reference ORDER BY reference::integer) FROM credits_spend "
-            "GROUP BY xmin ORDER BY min(reference::integer)"
+            "GROUP BY xmin::text ORDER BY min(reference::integer)"
         )
         return [references for (references,) in cursor.fetchall()]
 
