@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from credits import ledger
-from credits.access import create_key, revoke_key
+from credits.access import create_key, find_access, revoke_key
 from credits.models import Action, ApiKey, Organization, Spend
 from tests.credits.support import MONDAY, Api, assert_problem
 
@@ -30,6 +30,21 @@ def test_a_key_stops_when_it_is_revoked_or_expires(organization):
         name="Short", organization=organization, expires_at=timezone.now() - timedelta(seconds=1)
     )
     assert_problem(Api(secret).spend(), 401, "unauthorized")
+
+
+def test_the_key_of_a_request_is_read_as_the_orm_reads_it(organization):
+    key, secret = create_key(
+        name="Test", organization=organization, allowed_origins=["https://shop.example"]
+    )
+    found = find_access(secret, now=timezone.now())
+    as_stored = ApiKey.objects.select_related("organization").get(pk=key.pk)
+    for read, stored in (
+        (found.key, as_stored),
+        (found.organization, as_stored.organization),
+    ):
+        for field in stored._meta.concrete_fields:
+            assert getattr(read, field.attname) == getattr(stored, field.attname), field.name
+        assert not read._state.adding
 
 
 def test_only_a_hash_of_a_key_is_stored(organization):
