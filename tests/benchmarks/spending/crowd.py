@@ -1,0 +1,3 @@
+"""A million organizations: the Monday refill, spends in its shadow, and spends among many."""
+
+PARTS = {}
