@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -91,9 +92,19 @@ class Stage:
     def python(self, name: str, database: str, *command: str) -> None:
         """Run a module or script of the program on a database, to its end."""
         log = self.home / "log" / "commands.log"
-        program = [sys.executable, *command]
         environment = self.environment(database)
+        program = [sys.executable, *command]
         self.processes.run(name, program, log=log, cwd=BASE_DIR, env=environment)
+
+    def start_python(self, database: str, *command: str) -> subprocess.Popen[str]:
+        """The same beside other work; what it says can be read from it."""
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=BASE_DIR,
+            env=self.environment(database),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     @contextlib.contextmanager
     def serving(self, database: str) -> Iterator[None]:

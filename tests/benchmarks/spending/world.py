@@ -14,7 +14,7 @@ TABLES = [
 
 @dataclass(frozen=True)
 class World:
-    """Each organization has this week's bundle, one in `top_up_every` a top-up besides."""
+    """Each organization has this week's bundle, one in `top_up_every` lasting credits besides."""
 
     organizations: int
     spends: int

@@ -1,5 +1,5 @@
 -- Organizations that spend this week. `world` is one row: how many organizations, how many spends
--- each has made, each how-manieth has a top-up, and the moment `now`. Triggers are off.
+-- each has made, each how-manieth has credits beyond its bundle, and the moment `now`. Triggers are off.
 INSERT INTO credits_organization (id, public_id, name, weekly_credits, show_balance, created_at)
 SELECT i, 'org_' || substr(md5('organization ' || i), 1, 16), 'Organization ' || i, bundle, false,
     week - interval '30 days'
@@ -31,10 +31,11 @@ INSERT INTO credits_grant (
 SELECT i, 'weekly', 10, bundle, bundle - spends, week, week + interval '7 days', week::date, week
 FROM world, generate_series(1, organizations) AS i;
 
+-- Spent after the bundle and never expiring like a top-up, which would need its payment, too.
 INSERT INTO credits_grant (
-    organization_id, kind, priority, amount, remaining, starts_at, purchase_id, created_at
+    organization_id, kind, priority, amount, remaining, starts_at, created_at
 )
-SELECT i, 'top_up', 20, 1000000000, 1000000000, week, uuidv7(), week
+SELECT i, 'staff', 20, 1000000000, 1000000000, week, week
 FROM world, generate_series(top_up_every, organizations, top_up_every) AS i;
 
 INSERT INTO credits_entry (
