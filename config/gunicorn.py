@@ -6,11 +6,11 @@ from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-wsgi_app = "config.wsgi:application"
+wsgi_app = "config.asgi:application"
 bind = f"{settings.LISTEN_HOST}:{settings.PORT}"
 workers = settings.WEB_WORKERS
-worker_class = "gthread"
-threads = settings.WEB_THREADS
+worker_class = "asgi"
+asgi_loop = "uvloop"
 preload_app = True  # loaded once, then forked; connections are opened after that, on first use
 timeout = 60
 graceful_timeout = 10

@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 from django.http import HttpRequest, HttpResponse
 
@@ -27,25 +27,31 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.META.get(META_KEY, "")
-        request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        request_id, token = begin(request.META.get(META_KEY, ""))
         request.META[META_KEY] = request_id
-        token = _request_id.set(request_id)
         started = time.perf_counter()
         try:
             response = self.get_response(request)
-            _log(request, response, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            log(request.method, _route(request), response.status_code, seconds)
         finally:
             _request_id.reset(token)
         response[HEADER] = request_id
         return response
 
 
-def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+def begin(given: str) -> tuple[str, Token[str]]:
+    """The id of a request, whose caller has `given` one; each log line from now on has it."""
+    request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return request_id, _request_id.set(request_id)
+
+
+def log(method: str | None, route: str, status: int, seconds: float) -> None:
+    """Write the one line of a request."""
     facts = {
-        "method": request.method,
-        "route": _route(request),
-        "status": response.status_code,
+        "method": method,
+        "route": route,
+        "status": status,
         "milliseconds": round(seconds * 1000, 1),
     }
     logger.info("%(method)s %(route)s %(status)s in %(milliseconds)s ms", facts, extra=facts)

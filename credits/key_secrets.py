@@ -4,8 +4,10 @@ import hashlib
 import secrets
 import string
 import zlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from credits.models import ApiKey, StaffKey
@@ -42,7 +44,25 @@ def sha256(secret: str) -> bytes:
 
 def note_use(key: ApiKey | StaffKey, *, now: datetime) -> None:
     """Keep when a key was last used, to within five minutes and so without a write each time."""
-    stale_before = now - LAST_USED_PRECISION
-    if key.last_used_at is None or key.last_used_at < stale_before:
-        is_stale = Q(last_used_at=None) | Q(last_used_at__lt=stale_before)
-        type(key)._default_manager.filter(is_stale, pk=key.pk).update(last_used_at=now)
+    if is_note_stale(key.last_used_at, now=now):
+        type(key)._default_manager.filter(_has_stale_note(now), pk=key.pk).update(last_used_at=now)
+
+
+@transaction.atomic
+def note_uses(api_keys: Collection[int], *, now: datetime) -> None:
+    """Keep for many API keys, by primary key, that they are used now.
+
+    Those that somebody else has locked are passed over: whoever notes or changes them is at it.
+    """
+    keys = ApiKey.objects.select_for_update(skip_locked=True, no_key=True)
+    stale = keys.filter(_has_stale_note(now), pk__in=api_keys).values_list("pk", flat=True)
+    ApiKey.objects.filter(pk__in=list(stale)).update(last_used_at=now)
+
+
+def is_note_stale(last_used_at: datetime | None, *, now: datetime) -> bool:
+    """Whether it has to be noted that a key is used now, which was last noted at that moment."""
+    return last_used_at is None or last_used_at < now - LAST_USED_PRECISION
+
+
+def _has_stale_note(now: datetime) -> Q:
+    return Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_PRECISION)

@@ -20,6 +20,8 @@ from credits.models.catalog import ACTION_CODE
 from credits.origins import MAX_ORIGIN_LENGTH
 
 MAX_BATCH = 1_000
+MAX_ACTION_LENGTH = 100
+MAX_ORGANIZATION_LENGTH = 20
 IDEMPOTENCY_KEY = re.compile(rf"\A[\x20-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}\Z")
 
 
@@ -56,7 +58,7 @@ class ActionField(TextField):
     """The code of an action."""
 
     def __init__(self) -> None:
-        super().__init__(max_length=100, help_text="An action's code.")
+        super().__init__(max_length=MAX_ACTION_LENGTH, help_text="An action's code.")
 
 
 @extend_schema_field({"type": "string", "pattern": "^org_[0-9a-z]{16}$"})
@@ -65,7 +67,7 @@ class OrganizationField(TextField):
 
     def __init__(self) -> None:
         help_text = "Its public id; needed with a service's key."
-        super().__init__(max_length=20, required=False, help_text=help_text)
+        super().__init__(max_length=MAX_ORGANIZATION_LENGTH, required=False, help_text=help_text)
 
 
 @extend_schema_field({"type": "string", "pattern": f"^[ -~]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}$"})

@@ -1,5 +1,7 @@
 """How many requests one API key, one staff key or one browser token may make."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
@@ -23,16 +25,19 @@ class ApiKeyThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, Access | StaffKey):
             return True
-        minute = int(timezone.now().timestamp()) // WINDOW_SECONDS
         try:
-            return (
-                _count(f"api:{_caller(request.auth)}:{minute}") <= settings.API_REQUESTS_PER_MINUTE
-            )
+            count = _count(counter(_caller(request.auth), timezone.now()))
         except RedisError:
             return True
+        return count <= settings.API_REQUESTS_PER_MINUTE
 
     def wait(self) -> float:
         return WINDOW_SECONDS - timezone.now().timestamp() % WINDOW_SECONDS
+
+
+def counter(caller: str, now: datetime) -> str:
+    """The name, in the cache, of what counts a caller's requests in the minute of `now`."""
+    return f"api:{caller}:{int(now.timestamp()) // WINDOW_SECONDS}"
 
 
 def _caller(auth: Access | StaffKey) -> str:

@@ -124,8 +124,8 @@ END $$;
 
 -- Many spends in one round trip and one commit, each made or refused on its own, in organization
 -- order so that two batches never wait for each other in a circle. p_spends is an array of
--- {"organization": id, "action": code, "quantity": n, "reference": text, "key": text or null};
--- `item` is the position in it, from 0.
+-- {"organization": id, "action": code, "quantity": n, "reference": text, "key": text or null,
+-- "api_key": id, where it is not p_api_key}; `item` is the position in it, from 0.
 CREATE OR REPLACE FUNCTION ledger_spend_batch(
     p_spends jsonb, p_api_key bigint, p_now timestamptz
 )
@@ -140,14 +140,15 @@ BEGIN
     FOR v_spend IN
         SELECT (ordinality - 1)::integer AS item, (value ->> 'organization')::bigint AS organization,
             value ->> 'action' AS action, (value ->> 'quantity')::integer AS quantity,
-            value ->> 'reference' AS reference, value ->> 'key' AS key
+            value ->> 'reference' AS reference, value ->> 'key' AS key,
+            coalesce((value ->> 'api_key')::bigint, p_api_key) AS api_key
         FROM jsonb_array_elements(p_spends) WITH ORDINALITY
         ORDER BY organization, item
     LOOP
         RETURN QUERY
         SELECT v_spend.item, s.*
         FROM ledger_spend(
-            v_spend.organization, p_api_key, v_spend.action, v_spend.quantity, v_spend.reference,
+            v_spend.organization, v_spend.api_key, v_spend.action, v_spend.quantity, v_spend.reference,
             v_spend.key, NULL, p_now
         ) s;
     END LOOP;

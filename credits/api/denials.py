@@ -1,0 +1,52 @@
+"""The fast path's 402s: the problem document of the view, with the words of staff kept a second."""
+
+import asyncio
+import time
+
+from rest_framework.renderers import JSONRenderer
+
+from credits import ledger
+from credits.api import problems
+from credits.api.bookkeeping import in_thread
+from credits.ledger.group_commit import Made
+from credits.models import Organization
+
+KEPT_SECONDS = 1
+
+
+class Denials:
+    """Makes the body of a 402; those that say the same within a second are made once."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[tuple[object, ...], asyncio.Future[bytes]] = {}
+        self._kept_until = 0.0
+
+    async def body(self, made: Made) -> bytes:
+        """The 402 of a spend that was not made for lack of credits. Raises django.db.Error."""
+        if time.monotonic() >= self._kept_until:
+            self._bodies, self._kept_until = {}, time.monotonic() + KEPT_SECONDS
+        error = _error(made)
+        organization = error.organization
+        shown = error.available if organization.show_balance else None
+        refill = problems.next_refill(organization, error.at)
+        said = (error.required, shown, refill and tuple(refill.values()))
+        if said not in self._bodies:
+            self._bodies[said] = asyncio.ensure_future(in_thread(_render, error))
+        # Who stops waiting must not stop it for the others.
+        return await asyncio.shield(self._bodies[said])
+
+
+def _error(made: Made) -> ledger.OutOfCredits:
+    organization = Organization(
+        public_id=made.organization,
+        show_balance=made.shows_balance,
+        weekly_credits=made.weekly_credits,
+    )
+    return ledger.OutOfCredits(
+        organization, required=made.total, available=made.balance, at=made.at
+    )
+
+
+def _render(error: ledger.OutOfCredits) -> bytes:
+    rendered: bytes = JSONRenderer().render(problems.describe(error))
+    return rendered

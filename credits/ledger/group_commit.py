@@ -1,0 +1,179 @@
+"""Group commit: spends that arrive while a commit is under way are made in the next one, together.
+
+A commit takes the disk its time, however much is in it. So each process has one committer, which
+makes all that wait in one call of `ledger_spend_group` (sql/grouping.sql) and so in one commit:
+
+    A arrives ─► waits: A ─► the committer calls with [A] ──── commit ─► A is answered
+    B arrives ─────► waits: B                                │
+    C arrives ────────► waits: B, C                          └─► calls with [B, C] ── commit ─► both
+
+Nobody waits for company: A came alone and went at once. Company is who comes meanwhile, and so
+groups grow with the load by themselves. Who comes first is in the first group, and first in it.
+Each gets its own answer, and only when the commit is on disk.
+
+What goes wrong goes wrong for a whole group. When the database refused it, nothing was done, and
+each of its spends can be made alone (`Refused`). When the connection was lost, nobody knows whether
+the commit came through (`Unavailable`): the same idempotency key can tell, and the next group gets
+a new connection.
+"""
+
+import asyncio
+import json
+import logging
+import select
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+from psycopg.rows import args_row
+
+MAX_GROUP = 100
+MAX_WAITING = 2_000
+# The function itself waits half a second for a lock. A server that is silent for so long is gone.
+GROUP_SECONDS = 20
+
+logger = logging.getLogger(__name__)
+
+
+class Made(NamedTuple):
+    """What `ledger_spend_group` tells of one spend.
+
+    `outcome` is created, replayed or out_of_credits, where `total` credits were needed and
+    `balance` were there at the moment `at`. Or it is `other`, with nothing done and the rest empty.
+    `api_key` is the primary key of the key that asked, and `key_used_at` when it last did so.
+    """
+
+    outcome: str
+    api_key: int
+    key_used_at: datetime | None
+    organization: str
+    shows_balance: bool
+    weekly_credits: int
+    spend: UUID
+    total: int
+    drawn: list[dict[str, Any]]
+    balance: int
+    at: datetime
+
+
+class Refused(Exception):
+    """The database refused the whole group: nothing was done, and a spend may succeed alone."""
+
+
+class Unavailable(Exception):
+    """The spend was not made, or nobody knows; the same idempotency key may be sent again."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("The spend has no answer.")
+        self.retry_after_seconds = retry_after_seconds
+
+
+_CALL = f"SELECT {', '.join(Made._fields)} FROM ledger_spend_group(%s::jsonb, %s) ORDER BY item"  # noqa: S608 our names
+_Waiter = tuple[dict[str, Any], "asyncio.Future[Made]"]
+
+
+class GroupCommit:
+    """The committer of one event loop; `clock` tells it the time."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._waiting: deque[_Waiter] = deque()
+        self._committer: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Made] | None = None
+
+    async def spend(self, spend: dict[str, Any]) -> Made:
+        """Make a spend, one of `p_spends` in sql/grouping.sql. Raises Refused or Unavailable.
+
+        Who stops waiting for the answer may find the spend made.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise Unavailable(retry_after_seconds=1)
+        answer: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
+        self._waiting.append((spend, answer))
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit_all())
+        return await answer
+
+    async def close(self) -> None:
+        """Commit what waits, then close the connection."""
+        if self._committer:
+            await asyncio.wait([self._committer])
+        await self._disconnect()
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit(self._next_group())
+        finally:
+            # Nobody waits now, unless this task was stopped in the middle.
+            self._committer = None
+            _fail(self._waiting, Unavailable(retry_after_seconds=1))
+            self._waiting.clear()
+
+    def _next_group(self) -> list[_Waiter]:
+        size = min(len(self._waiting), MAX_GROUP)
+        return [self._waiting.popleft() for _ in range(size)]
+
+    async def _commit(self, group: list[_Waiter]) -> None:
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                all_made = await self._call([spend for spend, _ in group])
+        except psycopg.Error as error:
+            logger.warning("A group of %s spends failed: %s", len(group), type(error).__name__)
+            is_known = self._connection is not None and not self._connection.closed
+            _fail(group, Refused() if is_known else Unavailable(retry_after_seconds=5))
+        except BaseException as error:
+            _fail(group, Unavailable(retry_after_seconds=5))
+            await self._disconnect()
+            if not isinstance(error, TimeoutError):
+                raise
+            logger.warning("The database is silent; a group of %s spends failed.", len(group))
+        else:
+            for (_, answer), made in zip(group, all_made, strict=True):
+                if not answer.done():
+                    answer.set_result(made)
+
+    async def _call(self, spends: list[dict[str, Any]]) -> list[Made]:
+        connection = await self._connected()
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(_CALL, (json.dumps(spends), self._clock()), prepare=True)
+            return await cursor.fetchall()
+
+    async def _connected(self) -> psycopg.AsyncConnection[Made]:
+        if self._connection and (self._connection.closed or _is_hung_up(self._connection)):
+            await self._disconnect()
+        if self._connection is None:
+            parameters = _parameters()
+            self._connection = await psycopg.AsyncConnection.connect(
+                **parameters, autocommit=True, row_factory=args_row(Made)
+            )
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        former, self._connection = self._connection, None
+        if former:
+            await former.close()
+
+
+def _fail(group: Iterable[_Waiter], error: Exception) -> None:
+    for _, answer in group:
+        if not answer.done():
+            answer.set_exception(error)
+
+
+def _is_hung_up(connection: psycopg.AsyncConnection[Made]) -> bool:
+    """Whether the server has left; between calls it has nothing else to say."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _parameters() -> dict[str, Any]:
+    """Where the database is, as Django has it, without what is only for its own connections."""
+    own = ("cursor_factory", "context", "prepare_threshold")
+    parameters = connection.get_connection_params()
+    return {name: value for name, value in parameters.items() if name not in own}
