@@ -3,75 +3,79 @@
 -- written, all as sets; who was out of credits or low is looked at again. `last` is where to go on
 -- from, null at the end; `refilled` says how many were recharged. Run twice, killed or run side by
 -- side, the ledger comes out the same.
+--
+-- It is planned as for a few rows, once: every row is then found by its key. A plan for the chunk at
+-- hand reads whole tables, which for a small part of a million costs far more, chunk after chunk.
 CREATE OR REPLACE FUNCTION ledger_refill(
     p_after bigint, p_limit integer, p_now timestamptz, OUT last bigint, OUT refilled integer
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_week date := ledger_week(p_now);
+    v_monday timestamptz := ledger_midnight(v_week);
+    v_next_monday timestamptz := ledger_midnight(v_week + 7);
     v_ids bigint[];
+    v_short bigint[];
 BEGIN
+    -- Lock first and look afterwards: the next statement then sees what others did meanwhile. Whom
+    -- somebody else recharged while we waited for the lock is due no more, and is passed over.
     v_ids := ARRAY(
         SELECT organization_id FROM credits_wallet
         WHERE used_since_refill AND bundle_week < v_week AND organization_id > p_after
-        ORDER BY organization_id LIMIT p_limit
+        ORDER BY organization_id LIMIT p_limit FOR UPDATE
     );
     last := v_ids[cardinality(v_ids)];
 
-    -- Lock first and look afterwards: the next statement then sees what others did meanwhile.
-    PERFORM FROM credits_wallet WHERE organization_id = ANY (v_ids)
-    ORDER BY organization_id FOR UPDATE;
-
+    -- A row for each lapsed grant, and one for an organization that has none. The first of each
+    -- organization also stands for its bundle and its wallet, so that nothing is joined again.
     WITH due AS MATERIALIZED (
         SELECT w.organization_id, w.entry_seq, o.weekly_credits,
-            greatest(p_now, w.last_entry_at) AS now
-        FROM credits_wallet w JOIN credits_organization o ON o.id = w.organization_id
-        WHERE w.organization_id = ANY (v_ids) AND w.used_since_refill AND w.bundle_week < v_week
-    ),
-    lapsed AS MATERIALIZED (
-        SELECT g.id, g.organization_id, g.remaining, due.now, due.entry_seq + row_number() OVER (
-            PARTITION BY g.organization_id ORDER BY g.expires_at, g.id
-        ) AS seq
-        FROM due JOIN credits_grant g ON g.organization_id = due.organization_id
-        WHERE g.is_open AND g.expires_at <= due.now
+            greatest(p_now, w.last_entry_at) AS now, uuidv7() AS bundle_id,
+            g.id AS lapsed_id, g.remaining AS lapsed,
+            row_number() OVER by_expiry AS nth, count(g.id) OVER wallets AS lapses
+        FROM credits_wallet w
+        JOIN credits_organization o ON o.id = w.organization_id
+        LEFT JOIN credits_grant g ON g.organization_id = w.organization_id AND g.is_open
+            AND g.expires_at <= greatest(p_now, w.last_entry_at)
+        WHERE w.organization_id = ANY (v_ids)
+        WINDOW wallets AS (PARTITION BY w.organization_id),
+            by_expiry AS (wallets ORDER BY g.expires_at, g.id)
     ),
     emptied AS (
-        UPDATE credits_grant g SET remaining = 0 FROM lapsed WHERE g.id = lapsed.id
-    ),
-    counted AS MATERIALIZED (
-        SELECT due.organization_id, due.weekly_credits, due.now,
-            due.entry_seq + count(lapsed.id) AS seq
-        FROM due LEFT JOIN lapsed USING (organization_id)
-        GROUP BY due.organization_id, due.weekly_credits, due.now, due.entry_seq
+        UPDATE credits_grant g SET remaining = 0 FROM due WHERE g.id = due.lapsed_id
     ),
     bundles AS (
         INSERT INTO credits_grant (
-            organization_id, kind, priority, amount, remaining, starts_at, expires_at, week,
+            id, organization_id, kind, priority, amount, remaining, starts_at, expires_at, week,
             created_at
         )
-        SELECT organization_id, 'weekly', 10, weekly_credits, weekly_credits,
-            ledger_midnight(v_week), ledger_midnight(v_week + 7), v_week, now
-        FROM counted WHERE weekly_credits > 0
-        RETURNING id, organization_id, amount
+        SELECT bundle_id, organization_id, 'weekly', 10, weekly_credits, weekly_credits,
+            v_monday, v_next_monday, v_week, now
+        FROM due WHERE nth = 1 AND weekly_credits > 0
     ),
     entries AS (
         INSERT INTO credits_entry (
             organization_id, seq, grant_id, kind, credits, remaining_after, created_at
         )
-        SELECT organization_id, seq, id, 'expire', -remaining, 0, now FROM lapsed
+        SELECT organization_id, entry_seq + nth, lapsed_id, 'expire', -lapsed, 0, now
+        FROM due WHERE lapsed_id IS NOT NULL
         UNION ALL
-        SELECT b.organization_id, c.seq + 1, b.id, 'grant', b.amount, b.amount, c.now
-        FROM bundles b JOIN counted c USING (organization_id)
+        SELECT organization_id, entry_seq + lapses + 1, bundle_id, 'grant', weekly_credits,
+            weekly_credits, now
+        FROM due WHERE nth = 1 AND weekly_credits > 0
+    ),
+    recharged AS (
+        UPDATE credits_wallet w
+        SET entry_seq = due.entry_seq + due.lapses + (due.weekly_credits > 0)::integer,
+            last_entry_at = due.now, bundle_week = v_week, used_since_refill = false
+        FROM due WHERE w.organization_id = due.organization_id AND due.nth = 1
+        RETURNING w.organization_id, due.weekly_credits > 0
+            AND (w.out_of_credits_at IS NOT NULL OR w.low_at IS NOT NULL) AS is_short
     )
-    UPDATE credits_wallet w
-    SET entry_seq = c.seq + (c.weekly_credits > 0)::integer, last_entry_at = c.now,
-        bundle_week = v_week, used_since_refill = false
-    FROM counted c WHERE w.organization_id = c.organization_id;
-    GET DIAGNOSTICS refilled = ROW_COUNT;
+    SELECT count(*), array_agg(organization_id ORDER BY organization_id) FILTER (WHERE is_short)
+    INTO refilled, v_short
+    FROM recharged;
 
-    PERFORM ledger_note_credits(w.organization_id, w.last_entry_at, g.starts_at)
-    FROM credits_wallet w
-    JOIN credits_grant g ON g.organization_id = w.organization_id AND g.week = v_week
-    WHERE w.organization_id = ANY (v_ids)
-        AND (w.out_of_credits_at IS NOT NULL OR w.low_at IS NOT NULL);
+    PERFORM ledger_note_credits(organization_id, last_entry_at, v_monday)
+    FROM credits_wallet WHERE organization_id = ANY (v_short);
 END $$;
