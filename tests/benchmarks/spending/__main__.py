@@ -8,7 +8,6 @@ import argparse
 import os
 import signal
 import sys
-import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -63,12 +62,11 @@ def _figures(text: str) -> list[str]:
 
 
 def _measure(opened: stage.Stage, options: argparse.Namespace) -> None:
-    started = time.monotonic()
     results = report.Results()
     for found in _rounds(opened, options):
         results.add(found)
         told = ", ".join(f"{figure} {ratio:.2f}" for figure, ratio in found.ratios.items())
-        print(f"{time.monotonic() - started:6.0f} s  {told}", flush=True)
+        opened.say(told)
     report.tell(results, print)
     facts = {
         "rounds": options.rounds,

@@ -138,6 +138,8 @@ def shadow(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Rou
             shadowed, latencies = _steady_spends(stage, size, 4 * seconds)
             done = _outcome(process, size)
         during = [call.ms for call in latencies if done.begun_at <= call.at <= done.ended_at]
+        if len(during) < 100:
+            raise Problem(f"The refill had {len(during)} spends beside it; give it a larger SIZE.")
         shadowed.p50_ms, shadowed.p99_ms = generators.percentiles(during)
         yield Round(
             {"refill_shadow": shadowed.p99_ms / idle.p99_ms},

@@ -75,7 +75,7 @@ def watched(stage: Stage) -> Iterator[dict[str, float]]:
 
 def _busy_seconds(stage: Stage) -> dict[str, float]:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return stage.busy_seconds() | {"generator": children.ru_utime + children.ru_stime}
+    return {"generator": children.ru_utime + children.ru_stime} | stage.busy_seconds()
 
 
 def wrk(

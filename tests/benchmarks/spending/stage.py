@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,6 +51,10 @@ class Stage:
     redis_url: str
     web: psutil.Process | None = None
     web_port: int = field(default_factory=lambda: _free_port())
+    started: float = field(default_factory=time.monotonic)
+
+    def say(self, line: str) -> None:
+        print(f"{time.monotonic() - self.started:6.0f} s  {line}", flush=True)
 
     def url(self, database: str) -> str:
         return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{database}"))
@@ -129,7 +134,8 @@ class Stage:
     def worker_bytes(self) -> dict[int, int]:
         """What each worker takes of the memory; of pages that several share, its share."""
         assert self.web
-        return {worker.pid: worker.memory_full_info().pss for worker in self.web.children()}
+        memories = {worker.pid: worker.memory_full_info() for worker in self.web.children()}
+        return {pid: getattr(memory, "pss", memory.rss) for pid, memory in memories.items()}
 
     def _is_ready(self) -> bool:
         address = f"http://127.0.0.1:{self.web_port}/health/ready/"
@@ -140,10 +146,9 @@ class Stage:
     def busy_seconds(self) -> dict[str, float]:
         """The processor's time that each server has taken up to now."""
         children = {child.name(): child for child in psutil.Process().children()}
-        trees = {"database": children["postgres"], "broker": children["valkey-server"]}
-        if self.web:
-            trees["web"] = self.web
-        return {name: _busy_seconds(tree) for name, tree in trees.items()}
+        servers = {"database": children["postgres"], "broker": children["valkey-server"]}
+        web = {"web": self.web} if self.web else {}
+        return {name: _busy_seconds(tree) for name, tree in (web | servers).items()}
 
 
 def _busy_seconds(tree: psutil.Process) -> float:
@@ -159,12 +164,14 @@ def _busy_seconds(tree: psutil.Process) -> float:
 @contextlib.contextmanager
 def opened(processes: Processes, home: Path) -> Iterator[Stage]:
     """Servers with new data, which go with it at the end."""
+    print("Starting PostgreSQL and Valkey with new data ...", flush=True)
     _remove(home)
     options = tuple(f"{name}={value}" for name, value in SETTINGS.items())
     addresses = embedded.start(processes, home, {"DATABASE_URL", "REDIS_URL"}, options=options)
     stage = Stage(processes, home, addresses["DATABASE_URL"], addresses["REDIS_URL"])
     try:
         stage.python("Migrating", "credits", "manage.py", "migrate", "--no-input")
+        stage.say("migrated")
         with stage.connected() as connection:
             connection.execute("ALTER DATABASE credits RENAME TO new")
         yield stage
