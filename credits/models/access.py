@@ -1,5 +1,7 @@
 from datetime import datetime
+from typing import ClassVar
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -83,6 +85,11 @@ class ApiKey(models.Model):
                 fields=("prefix",), opclasses=("varchar_pattern_ops",), name="keys_by_prefix"
             ),
         )
+        # Spends name it, and have no foreign key that would keep it.
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="keys_are_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(name="a_key_keeps_its_id", fields=["id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

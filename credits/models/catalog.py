@@ -1,5 +1,7 @@
 import re
+from typing import ClassVar
 
+import pgtrigger
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -56,6 +58,11 @@ class Action(models.Model):
                 name="action_price_within_limits",
             ),
         )
+        # Spends name it, and have no foreign key that would keep it.
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="actions_are_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(name="an_action_keeps_its_id", fields=["id"]),
+        ]
 
     def __str__(self) -> str:
         return self.code

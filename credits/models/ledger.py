@@ -2,6 +2,11 @@
 
 Only the verbs of `credits.ledger` write these rows. They leave remainders and entries to the stored
 functions in `credits/ledger/sql`, and the database refuses what would rewrite history.
+
+Spends and entries have no foreign key constraints on what every spend names: each would look its
+row up and lock it once more, and those of an action or a key, which all share, even queue up. They
+need none: the functions have just read or written that row, and triggers keep it from ever being
+deleted or given another id.
 """
 
 from typing import Any, ClassVar
@@ -125,7 +130,23 @@ class Grant(models.Model):
         )
         triggers: ClassVar = [
             pgtrigger.Protect(name="grants_are_never_deleted", operation=pgtrigger.Delete),
-            pgtrigger.ReadOnly(name="only_remaining_changes", exclude=["remaining", "is_open"]),
+            pgtrigger.ReadOnly(
+                name="only_remaining_changes",
+                exclude=["remaining", "is_open"],
+                # A spend, which names none of these columns, then pays nothing for it.
+                operation=pgtrigger.UpdateOf(
+                    "id",
+                    "organization_id",
+                    "kind",
+                    "priority",
+                    "amount",
+                    "starts_at",
+                    "expires_at",
+                    "week",
+                    "purchase_id",
+                    "created_at",
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -220,13 +241,26 @@ class Spend(models.Model):
 
     id = id_field()
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="spends", db_index=False
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="spends",
+        db_index=False,
+        db_constraint=False,
     )
     api_key = models.ForeignKey(
-        ApiKey, null=True, on_delete=models.PROTECT, related_name="spends", db_index=False
+        ApiKey,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="spends",
+        db_index=False,
+        db_constraint=False,
     )
     action = models.ForeignKey(
-        Action, on_delete=models.PROTECT, related_name="spends", db_index=False
+        Action,
+        on_delete=models.PROTECT,
+        related_name="spends",
+        db_index=False,
+        db_constraint=False,
     )
     quantity = models.IntegerField()
     unit_credits = models.IntegerField(help_text="The action's price when it was spent.")
@@ -388,16 +422,26 @@ class Entry(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="entries", db_index=False
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     seq = models.BigIntegerField()
     grant = models.ForeignKey(
-        Grant, on_delete=models.PROTECT, related_name="entries", db_index=False
+        Grant,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     kind = models.CharField(max_length=10, choices=Kind.choices)
     credits = models.BigIntegerField(help_text="Positive into the grant, negative out of it.")
     remaining_after = models.BigIntegerField()
-    spend = models.ForeignKey(Spend, null=True, on_delete=models.PROTECT, related_name="entries")
+    spend = models.ForeignKey(
+        Spend, null=True, on_delete=models.PROTECT, related_name="entries", db_constraint=False
+    )
     actor = models.ForeignKey(
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )

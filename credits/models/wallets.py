@@ -1,5 +1,8 @@
 """The wallet, which every change to an organization's credits locks first."""
 
+from typing import ClassVar
+
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 
@@ -44,6 +47,15 @@ class Wallet(models.Model):
                 name="wallets_out_of_credits",
             ),
         )
+        # So an organization is never deleted either, nor given another id: its wallet names it.
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="wallets_are_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(
+                name="a_wallet_keeps_its_organization",
+                fields=["organization"],
+                operation=pgtrigger.UpdateOf("organization_id"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Wallet of {self.organization}"

@@ -17,6 +17,7 @@ FILES = (
     "posting.sql",
     "clawbacks.sql",
     "spending.sql",
+    "batches.sql",
     "grouping.sql",
     "refill.sql",
     "totals.sql",

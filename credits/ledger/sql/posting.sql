@@ -61,6 +61,15 @@ BEGIN
     RETURN v_grant;
 END $$;
 
+-- The grants that can be spent from at a moment. Planned as a part of the query that asks.
+CREATE OR REPLACE FUNCTION ledger_spendable(p_organization bigint, p_at timestamptz)
+RETURNS SETOF credits_grant
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM credits_grant
+    WHERE organization_id = p_organization AND is_open AND starts_at <= p_at
+        AND (expires_at IS NULL OR expires_at > p_at)
+$$;
+
 -- Takes credits from the open grants in burn-down order; says what each grant gave.
 -- The caller has seen that they suffice.
 CREATE OR REPLACE FUNCTION ledger_draw(
@@ -76,9 +85,7 @@ DECLARE
     v_drawn jsonb := '[]';
 BEGIN
     FOR v_grant IN
-        SELECT id, kind, remaining FROM credits_grant
-        WHERE organization_id = p_organization AND is_open AND starts_at <= p_now
-            AND (expires_at IS NULL OR expires_at > p_now)
+        SELECT id, kind, remaining FROM ledger_spendable(p_organization, p_now)
         ORDER BY priority, expires_at NULLS LAST, created_at, id
     LOOP
         v_taken := least(v_left, v_grant.remaining);
@@ -86,9 +93,7 @@ BEGIN
             p_organization, v_grant.id, p_kind, -v_taken, p_now,
             p_spend, p_actor, p_reason, p_adjustment
         );
-        v_drawn := v_drawn || jsonb_build_object(
-            'grant', v_grant.id, 'kind', v_grant.kind, 'credits', v_taken
-        );
+        v_drawn := v_drawn || ledger_part(v_grant.id, v_grant.kind, v_taken);
         v_left := v_left - v_taken;
         EXIT WHEN v_left = 0;
     END LOOP;
@@ -199,6 +204,23 @@ BEGIN
         PERFORM ledger_note_use(v_organization, ledger_available(v_organization, p_now), p_now);
     END IF;
 END $$;
+
+-- Whether ledger_touch has anything to write down. Planned as a part of the query that asks.
+CREATE OR REPLACE FUNCTION ledger_due(
+    p_organization bigint, p_bundle_week date, p_at timestamptz
+) RETURNS TABLE (is_due boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT p_bundle_week IS NULL OR p_bundle_week < ledger_week(p_at)
+        OR EXISTS (
+            SELECT FROM credits_spend s
+            WHERE s.organization_id = p_organization AND s.status = 'held'
+                AND s.hold_expires_at <= p_at
+        )
+        OR EXISTS (
+            SELECT FROM credits_grant g
+            WHERE g.organization_id = p_organization AND g.is_open AND g.expires_at <= p_at
+        )
+$$;
 
 -- Writes down what time alone has changed since the wallet was last touched: holds past their time
 -- let go, lapsed grants expire, and the week's bundle is there. The caller holds the wallet's lock.

@@ -17,64 +17,48 @@ CREATE OR REPLACE FUNCTION ledger_spend(
 LANGUAGE plpgsql AS $$
 DECLARE
     v_wallet record;
-    v_action record;
-    v_first record;
+    v_seen record;
+    v_grant record;
     v_used bigint;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
-    SELECT greatest(p_now, w.last_entry_at) AS now, o.suspended_at, w.out_of_credits_at,
-        o.weekly_credits,
-        CASE WHEN o.show_balance AND w.low_at IS NULL THEN o.low_balance_credits END AS threshold
+    SELECT greatest(p_now, w.last_entry_at) AS now, w.bundle_week, w.out_of_credits_at, w.low_at
     INTO STRICT v_wallet
-    FROM credits_wallet w JOIN credits_organization o ON o.id = w.organization_id
-    WHERE w.organization_id = p_organization
-    FOR UPDATE OF w;
+    FROM credits_wallet w WHERE w.organization_id = p_organization FOR UPDATE;
 
-    IF p_idempotency_key IS NOT NULL THEN
-        SELECT s.*, a.code INTO v_first
-        FROM credits_spend s JOIN credits_action a ON a.id = s.action_id
-        WHERE s.organization_id = p_organization AND s.idempotency_key = p_idempotency_key;
-        IF FOUND THEN
-            IF v_first.code <> p_action OR v_first.quantity <> p_quantity
-                OR v_first.reference <> p_reference
-                OR v_first.hold_expires_at IS DISTINCT FROM
-                    v_first.created_at + make_interval(secs => p_hold_seconds)
-            THEN
-                outcome := 'conflict';
-                RETURN;
-            END IF;
-            SELECT jsonb_agg(
-                jsonb_build_object('grant', g.id, 'kind', g.kind, 'credits', -e.credits)
-                ORDER BY e.seq
-            )
-            INTO drawn
-            FROM credits_entry e JOIN credits_grant g ON g.id = e.grant_id
-            WHERE e.spend_id = v_first.id AND e.kind = v_kind;
-            outcome := 'replayed';
-            spend := v_first.id;
-            price := v_first.unit_credits;
-            total := v_first.credits;
-            balance := v_first.balance_after;
-            at := v_first.created_at;
-            held_until := v_first.hold_expires_at;
-            RETURN;
-        END IF;
-    END IF;
+    -- Read under the lock: whoever had it before may have changed any of this.
+    SELECT a.id AS action, a.credits AS price, o.suspended_at, o.weekly_credits, due.is_due,
+        CASE WHEN o.show_balance AND v_wallet.low_at IS NULL THEN o.low_balance_credits END
+            AS threshold,
+        p_api_key IS NULL OR EXISTS (
+            SELECT FROM credits_apikey k WHERE k.id = p_api_key
+        ) AS has_key,
+        (
+            SELECT s.id FROM credits_spend s
+            WHERE s.organization_id = p_organization AND s.idempotency_key = p_idempotency_key
+        ) AS first
+    INTO STRICT v_seen
+    FROM credits_organization o
+    CROSS JOIN ledger_due(o.id, v_wallet.bundle_week, v_wallet.now) due
+    LEFT JOIN credits_action a ON a.code = p_action AND a.is_active
+    WHERE o.id = p_organization;
 
-    IF v_wallet.suspended_at IS NOT NULL THEN
+    IF v_seen.first IS NOT NULL THEN
+        SELECT r.* INTO outcome, spend, price, total, drawn, balance, at, held_until
+        FROM ledger_repeat(v_seen.first, p_action, p_quantity, p_reference, p_hold_seconds) r;
+        RETURN;
+    ELSIF v_seen.suspended_at IS NOT NULL THEN
         outcome := 'suspended';
         RETURN;
-    END IF;
-
-    SELECT a.id, a.credits INTO v_action FROM credits_action a
-    WHERE a.code = p_action AND a.is_active;
-    IF NOT FOUND THEN
+    ELSIF v_seen.action IS NULL THEN
         outcome := 'unknown_action';
         RETURN;
+    ELSIF NOT v_seen.has_key THEN
+        RAISE foreign_key_violation USING MESSAGE = format('there is no API key %s', p_api_key);
     END IF;
 
     at := v_wallet.now;
-    price := v_action.credits;
+    price := v_seen.price;
     total := price::bigint * p_quantity;
     -- Before the balance: beyond its limit a token must not even learn whether there is enough.
     IF p_token IS NOT NULL THEN
@@ -84,11 +68,17 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    balance := ledger_available(p_organization, at);
+
+    -- The grant to draw from first. Where nothing is due the open grants are the whole balance.
+    SELECT g.*, sum(g.remaining) OVER () AS available INTO v_grant
+    FROM ledger_spendable(p_organization, at) g
+    ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id LIMIT 1;
+    balance := CASE WHEN v_seen.is_due THEN ledger_available(p_organization, at)
+        ELSE coalesce(v_grant.available, 0) END;
     IF balance < total THEN
         outcome := 'out_of_credits';
         -- The refusals after it cost nothing more, until a new week may have brought a bundle.
-        IF v_wallet.out_of_credits_at IS NULL OR v_wallet.weekly_credits > 0
+        IF v_wallet.out_of_credits_at IS NULL OR v_seen.weekly_credits > 0
             AND v_wallet.out_of_credits_at < ledger_midnight(ledger_week(at))
         THEN
             PERFORM ledger_note_shortage(p_organization, balance, at);
@@ -102,7 +92,9 @@ BEGIN
         ON CONFLICT (id) DO UPDATE SET credits = used.credits + excluded.credits;
     END IF;
 
-    PERFORM ledger_touch(p_organization, at);
+    IF v_seen.is_due THEN
+        PERFORM ledger_touch(p_organization, at);
+    END IF;
     outcome := 'created';
     held_until := at + make_interval(secs => p_hold_seconds);
     balance := balance - total;
@@ -111,45 +103,56 @@ BEGIN
         hold_expires_at, balance_after, reference, idempotency_key, created_at
     )
     VALUES (
-        p_organization, p_api_key, v_action.id, p_quantity, price, total,
+        p_organization, p_api_key, v_seen.action, p_quantity, price, total,
         CASE v_kind WHEN 'spend' THEN 'spent' ELSE 'held' END,
         held_until, balance, p_reference, p_idempotency_key, at
     )
     RETURNING id INTO spend;
-    drawn := ledger_draw(p_organization, v_kind, total, at, spend);
-    IF v_kind = 'spend' AND balance < greatest(v_wallet.threshold, 1) THEN
+    IF v_grant.remaining >= total AND NOT v_seen.is_due THEN
+        PERFORM ledger_post(p_organization, v_grant.id, v_kind, -total, at, spend);
+        drawn := jsonb_build_array(ledger_part(v_grant.id, v_grant.kind, total));
+    ELSE
+        drawn := ledger_draw(p_organization, v_kind, total, at, spend);
+    END IF;
+    IF v_kind = 'spend' AND balance < greatest(v_seen.threshold, 1) THEN
         PERFORM ledger_note_use(p_organization, balance, at);
     END IF;
 END $$;
 
--- Many spends in one round trip and one commit, each made or refused on its own, in organization
--- order so that two batches never wait for each other in a circle. p_spends is an array of
--- {"organization": id, "action": code, "quantity": n, "reference": text, "key": text or null,
--- "api_key": id, where it is not p_api_key}; `item` is the position in it, from 0.
-CREATE OR REPLACE FUNCTION ledger_spend_batch(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz
+-- What a repeated key is answered: what its first request was, or that this one is another.
+CREATE OR REPLACE FUNCTION ledger_repeat(
+    p_first uuid, p_action text, p_quantity integer, p_reference text, p_hold_seconds integer
 )
 RETURNS TABLE (
-    item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
-    balance bigint, at timestamptz, held_until timestamptz
+    outcome text, spend uuid, price integer, total bigint, drawn jsonb, balance bigint,
+    at timestamptz, held_until timestamptz
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_spend record;
+    v_first record;
 BEGIN
-    FOR v_spend IN
-        SELECT (ordinality - 1)::integer AS item, (value ->> 'organization')::bigint AS organization,
-            value ->> 'action' AS action, (value ->> 'quantity')::integer AS quantity,
-            value ->> 'reference' AS reference, value ->> 'key' AS key,
-            coalesce((value ->> 'api_key')::bigint, p_api_key) AS api_key
-        FROM jsonb_array_elements(p_spends) WITH ORDINALITY
-        ORDER BY organization, item
-    LOOP
-        RETURN QUERY
-        SELECT v_spend.item, s.*
-        FROM ledger_spend(
-            v_spend.organization, v_spend.api_key, v_spend.action, v_spend.quantity, v_spend.reference,
-            v_spend.key, NULL, p_now
-        ) s;
-    END LOOP;
+    SELECT s.*, a.code INTO STRICT v_first
+    FROM credits_spend s JOIN credits_action a ON a.id = s.action_id
+    WHERE s.id = p_first;
+    IF v_first.code <> p_action OR v_first.quantity <> p_quantity
+        OR v_first.reference <> p_reference
+        OR v_first.hold_expires_at IS DISTINCT FROM
+            v_first.created_at + make_interval(secs => p_hold_seconds)
+    THEN
+        outcome := 'conflict';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT 'replayed', p_first, v_first.unit_credits, v_first.credits,
+        jsonb_agg(ledger_part(g.id, g.kind, -e.credits) ORDER BY e.seq),
+        v_first.balance_after, v_first.created_at, v_first.hold_expires_at
+    FROM credits_entry e JOIN credits_grant g ON g.id = e.grant_id
+    WHERE e.spend_id = p_first
+        AND e.kind = CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 END $$;
+
+-- What one grant gave to a spend.
+CREATE OR REPLACE FUNCTION ledger_part(p_grant uuid, p_kind text, p_credits bigint) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('grant', p_grant, 'kind', p_kind, 'credits', p_credits);

@@ -1,0 +1,179 @@
+-- Many spends in one round trip and one commit, each made or refused on its own, as if they came one
+-- after the other. Wallets are locked in organization order, so that two batches never wait for each
+-- other in a circle. What is ordinary is made as sets; an organization with anything else in it
+-- (a repeated key, credits that do not suffice, a week's bundle to write, ...) goes through
+-- ledger_spend, item by item. p_spends is an array of {"organization": id, "action": code,
+-- "quantity": n, "reference": text, "key": text or null, "api_key": id, where it is not p_api_key};
+-- `item` is the position in it, from 0.
+CREATE OR REPLACE FUNCTION ledger_spend_batch(
+    p_spends jsonb, p_api_key bigint, p_now timestamptz
+)
+RETURNS TABLE (
+    item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
+    balance bigint, at timestamptz, held_until timestamptz
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_ordinary bigint[] := '{}';
+    v_spend record;
+BEGIN
+    -- For a lone one, sets are more work than they save.
+    IF jsonb_array_length(p_spends) > 1 THEN
+        v_ordinary := ledger_lock_ordinary(p_spends, p_api_key, p_now);
+        RETURN QUERY
+        SELECT made.*, NULL::timestamptz
+        FROM ledger_spend_sets(p_spends, p_api_key, p_now, v_ordinary) made;
+    END IF;
+    FOR v_spend IN
+        SELECT * FROM ledger_asked(p_spends, p_api_key) asked
+        WHERE asked.organization <> ALL (v_ordinary)
+        ORDER BY asked.organization, asked.item
+    LOOP
+        RETURN QUERY
+        SELECT v_spend.item, s.*
+        FROM ledger_spend(
+            v_spend.organization, v_spend.api_key, v_spend.action, v_spend.quantity,
+            v_spend.reference, v_spend.key, NULL, p_now
+        ) s;
+    END LOOP;
+END $$;
+
+-- The rows of a batch. Planned as a part of the query that asks.
+CREATE OR REPLACE FUNCTION ledger_asked(p_spends jsonb, p_api_key bigint)
+RETURNS TABLE (
+    item integer, organization bigint, action text, quantity integer, reference text, key text,
+    api_key bigint
+)
+LANGUAGE sql STABLE AS $$
+    SELECT (ordinality - 1)::integer, organization, action, quantity, reference, key,
+        coalesce(api_key, p_api_key)
+    FROM ROWS FROM (
+        jsonb_to_recordset(p_spends) AS (
+            organization bigint, action text, quantity integer, reference text, key text,
+            api_key bigint
+        )
+    ) WITH ORDINALITY
+$$;
+
+-- Locks the wallets of a batch; the organizations whose spends can be made as sets: each action is
+-- sold and each key new, nothing is due, and what is left after them all tells nobody anything. A
+-- batch is small against the tables, so rows are found by index, however the planner sees it.
+CREATE OR REPLACE FUNCTION ledger_lock_ordinary(
+    p_spends jsonb, p_api_key bigint, p_now timestamptz
+) RETURNS bigint[]
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    v_ids bigint[] := ARRAY(SELECT DISTINCT organization FROM ledger_asked(p_spends, p_api_key));
+BEGIN
+    PERFORM FROM credits_wallet WHERE organization_id = ANY (v_ids)
+    ORDER BY organization_id FOR UPDATE;
+
+    RETURN ARRAY(
+        SELECT w.organization_id
+        FROM (
+            SELECT asked.organization, sum(asked.quantity::bigint * a.credits) AS credits
+            FROM ledger_asked(p_spends, p_api_key) asked
+            LEFT JOIN credits_action a ON a.code = asked.action AND a.is_active
+            LEFT JOIN credits_apikey k ON k.id = asked.api_key
+            LEFT JOIN credits_spend s
+                ON s.organization_id = asked.organization AND s.idempotency_key = asked.key
+            GROUP BY asked.organization
+            HAVING count(a.id) = count(*) AND count(k.id) = count(asked.api_key)
+                AND count(s.id) = 0 AND count(DISTINCT asked.key) = count(asked.key)
+        ) wanted
+        JOIN credits_wallet w ON w.organization_id = wanted.organization
+        JOIN credits_organization o ON o.id = w.organization_id
+        CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
+        CROSS JOIN LATERAL ledger_due(w.organization_id, w.bundle_week, moment.at) due
+        CROSS JOIN LATERAL (
+            SELECT sum(remaining) AS credits FROM ledger_spendable(w.organization_id, moment.at)
+        ) available
+        WHERE o.suspended_at IS NULL AND NOT due.is_due
+            AND available.credits - wanted.credits >= greatest(
+                CASE WHEN o.show_balance AND w.low_at IS NULL THEN o.low_balance_credits END, 1
+            )
+    );
+END $$;
+
+-- Makes the spends of organizations that ledger_lock_ordinary found, as ledger_spend would one by
+-- one. Spends and grants lie along one line of credits, an organization's spends in the order given
+-- and its grants in burn-down order; where two overlap, the one is paid from the other.
+CREATE OR REPLACE FUNCTION ledger_spend_sets(
+    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[]
+)
+RETURNS TABLE (
+    item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
+    balance bigint, at timestamptz
+)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH spends AS (
+        SELECT asked.*, uuidv7() AS id, a.id AS action_id, a.credits AS price,
+            asked.quantity::bigint * a.credits AS total, w.entry_seq,
+            greatest(p_now, w.last_entry_at) AS at,
+            sum(asked.quantity::bigint * a.credits) OVER (
+                PARTITION BY asked.organization ORDER BY asked.item
+            ) AS stop
+        FROM ledger_asked(p_spends, p_api_key) asked
+        JOIN credits_wallet w ON w.organization_id = asked.organization
+        JOIN credits_action a ON a.code = asked.action
+        WHERE asked.organization = ANY (p_organizations)
+    ),
+    parts AS MATERIALIZED (
+        SELECT s.*, g.id AS grant_id, g.available - s.stop AS balance,
+            least(s.stop, g.stop) - greatest(s.stop - s.total, g.start) AS part,
+            g.stop - least(s.stop, g.stop) AS remaining,
+            s.entry_seq + row_number() OVER (
+                PARTITION BY s.organization ORDER BY s.item, g.start
+            ) AS seq,
+            row_number() OVER one_spend AS number,
+            jsonb_agg(ledger_part(
+                g.id, g.kind, (least(s.stop, g.stop) - greatest(s.stop - s.total, g.start))::bigint
+            )) OVER (one_spend ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS drawn
+        FROM spends s
+        CROSS JOIN LATERAL (
+            SELECT g.id, g.kind, sum(g.remaining) OVER () AS available,
+                sum(g.remaining) OVER burn_down - g.remaining AS start,
+                sum(g.remaining) OVER burn_down AS stop
+            FROM ledger_spendable(s.organization, s.at) g
+            WINDOW burn_down AS (
+                ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id
+            )
+        ) g
+        WHERE g.start < s.stop AND s.stop - s.total < g.stop
+        WINDOW one_spend AS (PARTITION BY s.organization, s.item ORDER BY g.start)
+    ),
+    wallets AS (
+        UPDATE credits_wallet w
+        SET entry_seq = p.seq, last_entry_at = p.at, used_since_refill = true
+        FROM (
+            SELECT organization, max(seq) AS seq, max(at) AS at FROM parts GROUP BY organization
+        ) p
+        WHERE w.organization_id = p.organization
+    ),
+    grants AS (
+        UPDATE credits_grant g SET remaining = p.remaining
+        FROM (SELECT grant_id, min(remaining) AS remaining FROM parts GROUP BY grant_id) p
+        WHERE g.id = p.grant_id
+    ),
+    made AS (
+        INSERT INTO credits_spend (
+            id, organization_id, api_key_id, action_id, quantity, unit_credits, credits, status,
+            balance_after, reference, idempotency_key, created_at
+        )
+        SELECT id, organization, api_key, action_id, quantity, price, total, 'spent', balance,
+            reference, key, at
+        FROM parts WHERE number = 1
+    ),
+    entries AS (
+        INSERT INTO credits_entry (
+            organization_id, seq, grant_id, kind, credits, remaining_after, spend_id, created_at
+        )
+        SELECT organization, seq, grant_id, 'spend', -part, remaining, id, at
+        FROM parts ORDER BY organization, seq
+    )
+    SELECT item, 'created', id, price, total, drawn, balance::bigint, at
+    FROM parts WHERE number = 1;
+END $$;
