@@ -28,6 +28,7 @@ from credits.api.throttling import ApiKeyThrottle
 from credits.models import MAX_IDEMPOTENCY_KEY_LENGTH, Action, Organization, Spend
 
 LookUp = Callable[[str], Organization | None]
+IsThere = Callable[[str], bool]
 
 
 class NoNegotiation(BaseContentNegotiation):
@@ -135,9 +136,13 @@ def _named_organization(public_id: str | None, look_up: LookUp) -> Organization:
     return organization
 
 
-def check_action(access: Access, code: str) -> None:
+def action_is_there(code: str) -> bool:
+    return Action.objects.filter(code=code).exists()
+
+
+def check_action(access: Access, code: str, is_there: IsThere = action_is_there) -> None:
     """Refuse an action that the key may not spend; one that nobody sells is left to the ledger."""
-    if not access.may_use(code) and Action.objects.filter(code=code).exists():
+    if not access.may_use(code) and is_there(code):
         message = f"This key or token may not spend {code}. Use one that may."
         raise ApiProblem("forbidden", message)
 

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from credits.api import explain_views, token_views, views
+from credits.api import batch_views, explain_views, token_views, views
 from credits.api.base import NoNegotiation
 
 schema_view = SpectacularJSONAPIView.as_view(content_negotiation_class=NoNegotiation)
@@ -11,7 +11,7 @@ docs_view = SpectacularSwaggerSplitView.as_view(
 
 urlpatterns = [
     path("v1/spends", views.SpendsView.as_view(), name="api-spends"),
-    path("v1/spends/batch", views.BatchView.as_view(), name="api-spends-batch"),
+    path("v1/spends/batch", batch_views.BatchView.as_view(), name="api-spends-batch"),
     path("v1/spends/<uuid:spend_id>/refund", views.RefundView.as_view(), name="api-refund"),
     path("v1/holds", views.HoldsView.as_view(), name="api-holds"),
     path("v1/holds/<uuid:hold_id>/capture", views.CaptureView.as_view(), name="api-capture"),

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from credits import ledger, reports
 from credits.access import Access
 from credits.api import base, schema, serializers
-from credits.api.problems import ApiProblem, describe, next_refill, way_out
+from credits.api.problems import ApiProblem, next_refill, way_out
 from credits.models import Action, Organization, Spend
 
 MAX_USAGE_PERIOD = timedelta(days=366)
@@ -129,26 +129,6 @@ class RefundView(base.ApiView):
         return _mark_replay(response, result.replayed)
 
 
-class BatchView(base.ApiView):
-    @schema.call("spend_batch", "Spend", request=schema.Batch, answer=schema.BATCH_RESPONSE)
-    def post(self, request: Request) -> Response:
-        """Spend up to 1,000 times, each made or refused on its own, in one transaction."""
-        if "Idempotency-Key" in request.headers:
-            message = "A batch has none; give each item an idempotency_key of its own."
-            raise exceptions.ValidationError({"Idempotency-Key": [message]})
-        access = base.access_of(request)
-        items = _batch_items(access, base.checked(serializers.BatchForm, request.data)["spends"])
-        made = iter(
-            ledger.spend_batch(
-                [item for item in items if isinstance(item, ledger.SpendItem)],
-                api_key=access.key,
-                now=timezone.now(),
-            )
-        )
-        results = [next(made) if isinstance(item, ledger.SpendItem) else item for item in items]
-        return Response({"results": [_batch_result(result) for result in results]})
-
-
 class ActionsView(base.ApiView):
     allows_tokens = True
 
@@ -249,13 +229,9 @@ class UsageView(base.ApiView):
         return Response(serializers.UsageSerializer(body).data)
 
 
-def _order(
-    access: Access,
-    form: Mapping[str, Any],
-    look_up: base.LookUp = base.look_up_organization,
-) -> dict[str, Any]:
+def _order(access: Access, form: Mapping[str, Any]) -> dict[str, Any]:
     """What a checked form asks the ledger for, if the key may ask it."""
-    organization = base.find_organization(access, form.get("organization"), look_up)
+    organization = base.find_organization(access, form.get("organization"))
     base.check_action(access, form["action"])
     return {
         "organization": organization,
@@ -277,35 +253,6 @@ def _mark_replay(response: Response, replayed: bool) -> Response:
 
 def _state(spend: Spend, **context: int) -> Response:
     return Response(serializers.SpendStateSerializer(spend, context=context).data)
-
-
-def _batch_items(access: Access, spends: list[Any]) -> list[ledger.SpendItem | Exception]:
-    """The items of a batch, each ready for the ledger or the error in it."""
-    forms = [serializers.BatchItemForm(data=spend) for spend in spends]
-    valid = [form.validated_data for form in forms if form.is_valid()]
-    names = {form["organization"] for form in valid if "organization" in form}
-    known = Organization.objects.in_bulk(names, field_name="public_id") if names else {}
-    return [_batch_item(access, form, known.get) for form in forms]
-
-
-def _batch_item(
-    access: Access, form: serializers.BatchItemForm, look_up: base.LookUp
-) -> ledger.SpendItem | Exception:
-    try:
-        form.is_valid(raise_exception=True)
-        order = _order(access, form.validated_data, look_up)
-    except exceptions.APIException as error:
-        return error
-    return ledger.SpendItem(**order, idempotency_key=form.validated_data.get("idempotency_key"))
-
-
-def _batch_result(result: ledger.SpendResult | Exception) -> dict[str, Any]:
-    if isinstance(result, Exception):
-        problem = describe(result)
-        assert problem
-        return {"status": problem["status"], "problem": problem}
-    body = serializers.SpendSerializer(result).data
-    return {"status": 201, "replayed": result.replayed, "spend": body}
 
 
 def _visible_organization(request: Request, query: Mapping[str, Any]) -> Organization:
