@@ -156,6 +156,19 @@ def test_monday_comes_once_for_spends_and_two_refills_at_once(committed_db):
     assert list(audit.findings()) == []
 
 
+def test_refills_side_by_side_count_each_organization_once(committed_db):
+    monday = ledger.week_start(timezone.now())
+    organizations = [Organization.objects.create(name=f"O{n}", weekly_credits=9) for n in range(30)]
+    for organization in organizations:
+        ledger.spend(organization, ACTION, now=monday - timedelta(seconds=1))
+    refilled = at_once(lambda chunk: sum(ledger.refill(now=monday, chunk=chunk)), [1, 3, 4, 30])
+    assert sum(refilled) == len(organizations)
+    for organization in organizations:
+        kinds = list(organization.entries.order_by("seq").values_list("kind", flat=True))
+        assert kinds == ["grant", "spend", "expire", "grant"]
+    assert list(audit.findings()) == []
+
+
 def test_batches_in_opposite_orders_do_not_wait_for_each_other_forever(committed_db):
     organizations = [Organization.objects.create(name=f"O{n}") for n in range(10)]
     items = [ledger.SpendItem(organization, ACTION) for organization in organizations] * 5

@@ -6,8 +6,10 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from credits import ledger
+from credits.ledger import audit
 from credits.models import Entry, Grant, Organization
 from tests.credits.support import MONDAY, entries
 
@@ -79,6 +81,63 @@ def test_refill_gives_no_empty_bundle(organization):
     assert sum(ledger.refill(now=MONDAY)) == 1
     assert entries(organization)[2:] == [(3, "expire", -49)]
     assert total(organization, MONDAY) == 0
+
+
+def test_one_chunk_lapses_whatever_each_organization_has_left(staff):
+    """All of the bundle, part of it, none, and gifts of staff that lapse before and after it."""
+    used_up, frugal, gifted, bundleless = (
+        Organization.objects.create(name=name, weekly_credits=9) for name in "ABCD"
+    )
+    gifts = {"reason": "help", "actor": staff, "now": LAST_MOMENT - timedelta(hours=1)}
+    ledger.adjust(gifted, 5, expires_at=MONDAY + timedelta(hours=1), **gifts)
+    ledger.adjust(gifted, 6, expires_at=LAST_MOMENT, **gifts)
+    ledger.adjust(gifted, 7, expires_at=MONDAY + WEEK, **gifts)
+    for organization, quantity in ((used_up, 9), (frugal, 2), (gifted, 1), (bundleless, 9)):
+        ledger.spend(organization, "alt-text.generate", quantity=quantity, now=LAST_MOMENT)
+    ledger.change_bundle(bundleless, 0, now=LAST_MOMENT)
+
+    assert list(ledger.refill(now=MONDAY + timedelta(hours=2))) == [4]
+    assert [entry[1:] for entry in entries(used_up)[2:]] == [("grant", 9)]
+    assert [entry[1:] for entry in entries(frugal)[2:]] == [("expire", -7), ("grant", 9)]
+    lapsed = [entry[1:] for entry in entries(gifted) if entry[1] == "expire"]
+    assert lapsed == [("expire", -6), ("expire", -8), ("expire", -5)]
+    assert entries(gifted)[-1][1:] == ("grant", 9)
+    assert total(gifted, MONDAY + timedelta(hours=2)) == 16
+    assert [entry[1] for entry in entries(bundleless)] == ["grant", "spend"]
+    assert list(audit.findings()) == []
+
+
+def test_refill_reads_of_many_organizations_those_that_are_due(organization):
+    """Neither a chunk, nor the hourly run that finds nothing to do, reads a whole table."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "INSERT INTO credits_organization (id, public_id, name, weekly_credits, show_balance,"
+            " created_at) SELECT 1000 + i, 'org_' || i, 'Other', 9, false, now()"
+            " FROM generate_series(1, 20000) i"
+        )
+        cursor.execute(
+            "INSERT INTO credits_wallet (organization_id, bundle_week, used_since_refill)"
+            " SELECT 1000 + i, '2026-11-16', i % 40 = 0 FROM generate_series(1, 20000) i"
+        )
+        cursor.execute(
+            "INSERT INTO credits_grant (organization_id, kind, priority, amount, remaining, week,"
+            " starts_at, expires_at, created_at) SELECT 1000 + i, 'weekly', 10, 9, 5, '2026-11-16',"
+            " '2026-11-16T00:00Z', '2026-11-23T00:00Z', '2026-11-16T00:00Z'"
+            " FROM generate_series(1, 20000) i"
+        )
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT; ANALYZE")
+    before = rows_of_whole_tables_read()
+    assert list(ledger.refill(now=MONDAY, chunk=250)) == [250, 250]
+    assert list(ledger.refill(now=MONDAY)) == []
+    assert rows_of_whole_tables_read() == before
+
+
+def rows_of_whole_tables_read() -> int:
+    """Rows that sequential scans have read in this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables")
+        return cursor.fetchone()[0]
 
 
 @pytest.mark.parametrize("worker", ["dead", "alive", "twice", "late"])
