@@ -29,8 +29,11 @@ def main() -> int:
         generators.check()
         with claim(home, "make bench") as processes, stage.opened(processes, home) as opened:
             _measure(opened, options)
-    except (Problem, KeyboardInterrupt) as problem:
-        print(problem or "Stopped.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+    except Problem as problem:
+        print(problem, file=sys.stderr)
         return 1
     return 0
 
