@@ -55,6 +55,7 @@ def refill(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Rou
             {"refill": refilling.seconds / copying.seconds},
             {"refill": refilling, "copy": copying},
         )
+    stage.check_ledger("refilled")
     for name in ("refilled", "copied"):
         stage.drop_database(name)
 
@@ -145,6 +146,7 @@ def shadow(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Rou
             {"refill_shadow": shadowed.p99_ms / idle.p99_ms},
             {"steady": idle, "steady_shadow": shadowed},
         )
+    stage.check_ledger("shadow")
     stage.drop_database("shadow")
 
 
@@ -174,6 +176,7 @@ def flat(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Round
         ratio = loads["large"].p50_ms / loads["small"].p50_ms
         yield Round({"flat": ratio}, {f"flat_{name}": loads[name] for name in worlds})
     for name in worlds:
+        stage.check_ledger(name)
         stage.drop_database(name)
 
 

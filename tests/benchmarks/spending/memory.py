@@ -19,7 +19,7 @@ def measure(stage: Stage, spends: int) -> Round:
         many = stage.worker_bytes()
     if few.keys() != many.keys():
         raise Problem("A worker was replaced meanwhile, so its memory says nothing.")
-    shop.check(stage)
+    stage.check_ledger(shop.DATABASE)
     return Round({"memory": sum(many.values()) / sum(few.values())}, {"memory": load})
 
 

@@ -172,7 +172,7 @@ def rounds(stage: Stage, figures: Collection[str], count: int, seconds: float) -
         for nth in range(count):
             loads = _take(shop, names if nth % 2 == 0 else names[::-1])
             yield Round({figure: _ratio(loads, *OVER[figure]) for figure in figures}, loads)
-    check(stage)
+    stage.check_ledger(DATABASE)
 
 
 def _need_web(names: Collection[str]) -> bool:
@@ -186,8 +186,3 @@ def _take(shop: Shop, names: Collection[str]) -> dict[str, Load]:
 
 def _ratio(loads: dict[str, Load], above: str, below: str) -> float:
     return loads[above].per_second / loads[below].per_second
-
-
-def check(stage: Stage) -> None:
-    """Raise `Problem` when the ledger does not explain itself after all that was done to it."""
-    stage.python("Checking the ledger", DATABASE, "manage.py", "check_ledger")

@@ -101,6 +101,11 @@ class Stage:
         program = [sys.executable, *command]
         self.processes.run(name, program, log=log, cwd=BASE_DIR, env=environment)
 
+    def check_ledger(self, database: str) -> None:
+        """Raise `Problem` when its ledger does not explain itself after what was done to it."""
+        self.python(f"Checking the ledger of {database}", database, "manage.py", "check_ledger")
+        self.say(f"the ledger of {database} is sound")
+
     def start_python(self, database: str, *command: str) -> subprocess.Popen[str]:
         """The same beside other work; what it says can be read from it."""
         return subprocess.Popen(
