@@ -45,6 +45,22 @@ CHECKS = {
         FROM credits_entry e JOIN credits_grant g ON g.id = e.grant_id
         WHERE g.organization_id <> e.organization_id
     """,
+    "references": """
+        SELECT format('spend %s names an organization, action or key that there is not', s.id)
+        FROM credits_spend s
+        LEFT JOIN credits_organization o ON o.id = s.organization_id
+        LEFT JOIN credits_action a ON a.id = s.action_id
+        LEFT JOIN credits_apikey k ON k.id = s.api_key_id
+        WHERE o.id IS NULL OR a.id IS NULL OR (k.id IS NULL AND s.api_key_id IS NOT NULL)
+        UNION ALL
+        SELECT format('entry %s of organization %s names a grant or spend that there is not, or '
+            'there is no such organization', e.seq, e.organization_id)
+        FROM credits_entry e
+        LEFT JOIN credits_organization o ON o.id = e.organization_id
+        LEFT JOIN credits_grant g ON g.id = e.grant_id
+        LEFT JOIN credits_spend s ON s.id = e.spend_id
+        WHERE o.id IS NULL OR g.id IS NULL OR (s.id IS NULL AND e.spend_id IS NOT NULL)
+    """,
     "spends": """
         SELECT format('spend %s (%s) of %s credits, %s released and %s refunded: its entries spend '
             '%s, hold %s and refund %s', id, status, credits, released_credits, refunded_credits,

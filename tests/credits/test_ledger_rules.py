@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from credits import ledger
-from credits.models import Entry, Grant, Organization
+from credits.access import create_key
+from credits.models import ApiKey, Entry, Grant, Organization
 
 HISTORY = [
     "UPDATE credits_entry SET credits = credits + 1",
@@ -32,12 +33,28 @@ HISTORY = [
     "UPDATE credits_grant SET expires_at = NULL, kind = 'staff', week = NULL",
     "DELETE FROM credits_organization",
     "DELETE FROM credits_wallet; DELETE FROM credits_organization",
+    # What spends name has no foreign key that would keep it.
+    "DELETE FROM credits_action",
+    "DELETE FROM credits_apikey",
+    "UPDATE credits_wallet SET organization_id = 0",
+    "UPDATE credits_organization SET id = 0",
+    "UPDATE credits_grant SET id = uuidv7()",
+    "UPDATE credits_spend SET id = uuidv7()",
+    "UPDATE credits_action SET id = id + 1000",
+    "UPDATE credits_apikey SET id = id + 1000",
+    *(
+        f"TRUNCATE credits_{table}"
+        for table in ("organization", "action", "apikey", "grant", "spend")
+    ),
 ]
 
 
 @pytest.fixture
 def spent(organization):
-    result = ledger.spend(organization, "alt-text.generate", quantity=5, now=timezone.now())
+    key, _ = create_key(name="Test", organization=organization)
+    result = ledger.spend(
+        organization, "alt-text.generate", quantity=5, api_key=key, now=timezone.now()
+    )
     spend = organization.spends.get(pk=result.id)
     ledger.refund(spend, credits=2, now=timezone.now())
     return spend
@@ -55,6 +72,16 @@ def test_history_cannot_be_rewritten_by_sql(spent, statement):
     with pytest.raises(DatabaseError):
         run_and_commit(statement)
     assert (list(Entry.objects.values()), list(Grant.objects.values())) == before
+
+
+def test_a_spend_for_what_is_not_there_is_refused(organization):
+    nobody, no_key = Organization(pk=0), ApiKey(pk=0)
+    for asked, key in ((nobody, None), (organization, no_key)):
+        item = ledger.SpendItem(asked, "alt-text.generate")
+        for items in ([item], [item] * 2):
+            with pytest.raises(DatabaseError), transaction.atomic():
+                ledger.spend_batch(items, api_key=key, now=timezone.now())
+    assert not Entry.objects.exists()
 
 
 def test_one_weekly_grant_a_week_and_one_grant_a_purchase(spent, organization):
@@ -136,6 +163,7 @@ FORGERIES = {
     "WHERE organization_id <> {other}",
     "owners": "UPDATE credits_grant SET organization_id = {other}",
     "spends": "UPDATE credits_spend SET refunded_credits = 1",
+    "references": "UPDATE credits_spend SET action_id = 0",
 }
 
 
@@ -158,6 +186,7 @@ def test_the_check_names_the_row_that_is_off(spent, check):
         "sequences": f"organization {spent.organization_id} ",
         "owners": f"in a grant of organization {other.pk}",
         "spends": spent.pk,
+        "references": spent.pk,
     }
     assert str(named[check]) in line
 

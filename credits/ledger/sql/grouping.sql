@@ -13,10 +13,15 @@ RETURNS TABLE (
     shows_balance boolean, weekly_credits bigint, spend uuid, price integer, total bigint,
     drawn jsonb, balance bigint, at timestamptz
 )
-LANGUAGE sql
+LANGUAGE plpgsql
 -- A wallet that somebody else keeps locked must not hold up everybody.
 SET lock_timeout = '500ms'
+-- As in batches.sql.
+SET enable_seqscan = off
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH asked AS MATERIALIZED (
         SELECT (ordinality - 1)::integer AS item, value AS spend,
             decode(value ->> 'secret', 'hex') AS secret, value ->> 'organization' AS organization,
@@ -28,7 +33,7 @@ AS $$
                 SELECT FROM credits_apikey_allowed_actions l WHERE l.apikey_id = k.id
             ) AS is_restricted
         FROM credits_apikey k
-        WHERE k.secret_sha256 IN (SELECT secret FROM asked)
+        WHERE k.secret_sha256 = ANY (ARRAY(SELECT DISTINCT secret FROM asked))
             AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > p_now)
     ),
     allowed AS MATERIALIZED (
@@ -37,11 +42,11 @@ AS $$
             o.weekly_credits
         FROM asked
         JOIN keys k ON k.secret_sha256 = asked.secret
-        JOIN credits_organization o ON CASE WHEN k.organization_id IS NULL
-            THEN o.public_id = asked.organization
-            ELSE o.id = k.organization_id
-                AND o.public_id = coalesce(asked.organization, o.public_id)
-            END
+        JOIN credits_organization o ON o.id = coalesce(k.organization_id, (
+                SELECT named.id FROM credits_organization named
+                WHERE named.public_id = asked.organization
+            ))
+            AND o.public_id = coalesce(asked.organization, o.public_id)
         JOIN credits_action a ON a.code = asked.action
             AND (k.service_id IS NULL OR a.service_id = k.service_id)
             AND (NOT k.is_restricted OR EXISTS (
@@ -69,4 +74,4 @@ AS $$
     LEFT JOIN allowed USING (item)
     LEFT JOIN made ON made.item = allowed.position
     ORDER BY asked.item;
-$$;
+END $$;

@@ -18,7 +18,6 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_wallet record;
     v_seen record;
-    v_grant record;
     v_used bigint;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
@@ -26,8 +25,10 @@ BEGIN
     INTO STRICT v_wallet
     FROM credits_wallet w WHERE w.organization_id = p_organization FOR UPDATE;
 
-    -- Read under the lock: whoever had it before may have changed any of this.
+    -- Read under the lock: whoever had it before may have changed any of this. Of the grants it is
+    -- the one to draw from first, and what all have: the balance, unless something is due.
     SELECT a.id AS action, a.credits AS price, o.suspended_at, o.weekly_credits, due.is_due,
+        g.id AS grant_id, g.kind AS grant_kind, g.remaining, g.available,
         CASE WHEN o.show_balance AND v_wallet.low_at IS NULL THEN o.low_balance_credits END
             AS threshold,
         p_api_key IS NULL OR EXISTS (
@@ -41,6 +42,11 @@ BEGIN
     FROM credits_organization o
     CROSS JOIN ledger_due(o.id, v_wallet.bundle_week, v_wallet.now) due
     LEFT JOIN credits_action a ON a.code = p_action AND a.is_active
+    LEFT JOIN LATERAL (
+        SELECT *, sum(remaining) OVER () AS available
+        FROM ledger_spendable(p_organization, v_wallet.now)
+        ORDER BY priority, expires_at NULLS LAST, created_at, id LIMIT 1
+    ) g ON true
     WHERE o.id = p_organization;
 
     IF v_seen.first IS NOT NULL THEN
@@ -69,12 +75,8 @@ BEGIN
         END IF;
     END IF;
 
-    -- The grant to draw from first. Where nothing is due the open grants are the whole balance.
-    SELECT g.*, sum(g.remaining) OVER () AS available INTO v_grant
-    FROM ledger_spendable(p_organization, at) g
-    ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id LIMIT 1;
     balance := CASE WHEN v_seen.is_due THEN ledger_available(p_organization, at)
-        ELSE coalesce(v_grant.available, 0) END;
+        ELSE coalesce(v_seen.available, 0) END;
     IF balance < total THEN
         outcome := 'out_of_credits';
         -- The refusals after it cost nothing more, until a new week may have brought a bundle.
@@ -108,9 +110,9 @@ BEGIN
         held_until, balance, p_reference, p_idempotency_key, at
     )
     RETURNING id INTO spend;
-    IF v_grant.remaining >= total AND NOT v_seen.is_due THEN
-        PERFORM ledger_post(p_organization, v_grant.id, v_kind, -total, at, spend);
-        drawn := jsonb_build_array(ledger_part(v_grant.id, v_grant.kind, total));
+    IF v_seen.remaining >= total AND NOT v_seen.is_due THEN
+        PERFORM ledger_post(p_organization, v_seen.grant_id, v_kind, -total, at, spend);
+        drawn := jsonb_build_array(ledger_part(v_seen.grant_id, v_seen.grant_kind, total));
     ELSE
         drawn := ledger_draw(p_organization, v_kind, total, at, spend);
     END IF;
