@@ -72,6 +72,7 @@ READERS_OF_THE_ENVIRONMENT = {
     "config.environment",
     "config.run",
     "config.settings",
+    "config.asgi",
     "config.wsgi",
 }
 

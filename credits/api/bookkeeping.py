@@ -21,6 +21,7 @@ from credits.ledger.group_commit import Made
 # limit costs nothing, and each process may let one at its limit go on for a hundredth of it.
 PARTS = 100
 REDIS_SECONDS = 2
+NOTE_SECONDS = 1
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -108,6 +109,8 @@ class Bookkeeping:
                 await in_thread(key_secrets.note_uses, self._noting, now=timezone.now())
             except DatabaseError:
                 break
+            # What is used meanwhile is noted together.
+            await asyncio.sleep(NOTE_SECONDS)
         self._noting, self._unnoted = set(), set()
 
 

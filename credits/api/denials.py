@@ -3,11 +3,10 @@
 import asyncio
 import time
 
-from rest_framework.renderers import JSONRenderer
-
 from credits import ledger
 from credits.api import problems
 from credits.api.bookkeeping import in_thread
+from credits.api.rendering import render
 from credits.ledger.group_commit import Made
 from credits.models import Organization
 
@@ -31,7 +30,7 @@ class Denials:
         refill = problems.next_refill(organization, error.at)
         said = (error.required, shown, refill and tuple(refill.values()))
         if said not in self._bodies:
-            self._bodies[said] = asyncio.ensure_future(in_thread(_render, error))
+            self._bodies[said] = asyncio.ensure_future(in_thread(_body, error))
         # Who stops waiting must not stop it for the others.
         return await asyncio.shield(self._bodies[said])
 
@@ -47,6 +46,5 @@ def _error(made: Made) -> ledger.OutOfCredits:
     )
 
 
-def _render(error: ledger.OutOfCredits) -> bytes:
-    rendered: bytes = JSONRenderer().render(problems.describe(error))
-    return rendered
+def _body(error: ledger.OutOfCredits) -> bytes:
+    return render(problems.describe(error))

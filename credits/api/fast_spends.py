@@ -21,7 +21,6 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
-from rest_framework.renderers import JSONRenderer
 
 from config import observability
 from config.wsgi_threads import Message, Receive, Scope, Send, read_whole, replay
@@ -29,6 +28,7 @@ from credits import key_secrets
 from credits.api import plain, problems
 from credits.api.bookkeeping import Bookkeeping
 from credits.api.denials import Denials
+from credits.api.rendering import render
 from credits.api.serializers import IDEMPOTENCY_KEY
 from credits.ledger.group_commit import GroupCommit, Made, Refused, Unavailable
 
@@ -221,18 +221,17 @@ def _spend_body(spend: dict[str, Any], made: Made) -> bytes:
         id=made.spend,
         organization=made.organization,
         credits=made.total,
-        drawn=made.drawn,
+        drawn=[{name: part[name] for name in ("grant", "kind", "credits")} for part in made.drawn],
         created_at=made.at,
         balance=made.balance if made.shows_balance else None,
     )
-    rendered: bytes = JSONRenderer().render(body)
-    return rendered
+    return render(body)
 
 
 def _problem(code: str, *, retry_after_seconds: int | None = None) -> Answer:
     document = problems.document(code, problems.PROBLEMS[code].meaning)
     retry = (b"Retry-After", b"%d" % retry_after_seconds) if retry_after_seconds else None
-    return Answer(document["status"], JSONRenderer().render(document), retry)
+    return Answer(document["status"], render(document), retry)
 
 
 async def _send(send: Send, answer: Answer, request_id: str, around: Pairs) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.app.wsgiapp import run
 
-import config.wsgi  # noqa: F401 - what is patched below must be loaded
+import config.asgi  # noqa: F401 - what is patched below must be loaded
 
 
 def die(*_: Any, **__: Any) -> None:
