@@ -5,6 +5,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
 
 from config.processes import Problem
 from tests.benchmarks.spending import generators, world
@@ -112,19 +115,19 @@ def _copy(stage: Stage, size: int) -> Load:
     return Load(size, seconds, busy_seconds=busy)
 
 
-def _columns(connection, table: str) -> str:
+def _columns(connection: Connection[Any], table: str) -> str:
     """All but those that PostgreSQL computes."""
     query = (
         "SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) "
         "FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER'"
     )
-    [columns] = connection.execute(query, [table]).fetchone()
-    return columns
+    [[columns]] = connection.execute(query, [table])
+    return str(columns)
 
 
-def _path(connection, table: str) -> str:
+def _path(connection: Connection[Any], table: str) -> str:
     """Beside the data: PostgreSQL's user can write there."""
-    [path] = connection.execute("SHOW data_directory").fetchone()
+    [[path]] = connection.execute("SHOW data_directory")
     return f"{path}/../{table}.rows"
 
 

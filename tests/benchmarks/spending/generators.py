@@ -31,8 +31,8 @@ class Load:
 
     count: int
     seconds: float
-    p50_ms: float | None = None
-    p99_ms: float | None = None
+    p50_ms: float = 0  # where each one's latency is not known
+    p99_ms: float = 0
     busy_seconds: dict[str, float] = field(default_factory=dict)
 
     @property

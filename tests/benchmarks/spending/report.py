@@ -106,24 +106,23 @@ def _load_line(name: str, loads: list[Load]) -> str:
 def summary(loads: list[Load]) -> dict[str, Any]:
     """Medians over the rounds; processors' time as how many were busy, and for each one done."""
 
-    def median(value: Callable[[Load], float | None]) -> float | None:
-        values = [found for load in loads if (found := value(load)) is not None]
-        return statistics.median(values) if values else None
+    def median(value: Callable[[Load], float]) -> float:
+        return statistics.median(map(value, loads))
 
-    parts = loads[0].busy_seconds
+    def busy(per: Callable[[Load], float]) -> dict[str, float]:
+        parts = loads[0].busy_seconds
+        return {
+            part: statistics.median(load.busy_seconds[part] / per(load) for load in loads)
+            for part in parts
+        }
+
     return {
         "per_second": median(lambda load: load.per_second),
         "per_second_by_round": [load.per_second for load in loads],
         "p50_ms": median(lambda load: load.p50_ms),
         "p99_ms": median(lambda load: load.p99_ms),
-        "busy_processors": {
-            part: median(lambda load, part=part: load.busy_seconds[part] / load.seconds)
-            for part in parts
-        },
-        "busy_us_each": {
-            part: median(lambda load, part=part: load.busy_seconds[part] / load.count * 1e6)
-            for part in parts
-        },
+        "busy_processors": busy(lambda load: load.seconds),
+        "busy_us_each": busy(lambda load: load.count / 1e6),
     }
 
 
