@@ -7,7 +7,7 @@ BIN := .venv/bin/python
 INSTALL := $(BIN) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench-admin clean
+.PHONY: help run test lint format bench bench-admin clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -25,6 +25,11 @@ lint: .venv/.dev ## Check form, types, migrations, production settings and the A
 	@$(BIN) manage.py makemigrations --check --dry-run
 	@ENV_FILE=config/placeholder.env $(BIN) manage.py check --deploy --fail-level WARNING
 	@$(BIN) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench: .venv/.dev ## Measure spending against PostgreSQL itself (ONLY=single,hot ROUNDS= SECONDS= SIZE=)
+	@exec $(BIN) -m tests.benchmarks.spending $(if $(ONLY),--only $(ONLY)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SIZE),--size $(SIZE))
 
 bench-admin: .venv/.dev ## Measure the admin with ten million entries, made once (ARGS=--help)
 	@exec $(BIN) -m tests.benchmarks.admin $(ARGS)

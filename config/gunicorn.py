@@ -1,6 +1,10 @@
 """How gunicorn serves: `gunicorn -c config/gunicorn.py`."""
 
+import os
+
 from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 wsgi_app = "config.asgi:application"
 bind = f"{settings.LISTEN_HOST}:{settings.PORT}"

@@ -118,9 +118,13 @@ class Processes:
     def stop_all(self) -> None:
         """Stop the children, the last started first."""
         while self._children:
-            child = self._children[-1]
-            _stop(child.process, child.stop_signal, child.stop_seconds)
-            self._forget(child.process)
+            self.stop(self._children[-1].process)
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop one child before the others."""
+        [child] = [child for child in self._children if child.process is process]
+        _stop(process, child.stop_signal, child.stop_seconds)
+        self._forget(process)
 
     def _forget(self, process: subprocess.Popen[bytes]) -> None:
         self._children = [child for child in self._children if child.process is not process]

@@ -6,6 +6,6 @@ from credits.ledger import sql
 class Migration(migrations.Migration):
     """So that the Monday refill finds each row by its key."""
 
-    dependencies = [("credits", "0025_adjustment_lists")]
+    dependencies = [("credits", "0026_spend_speed")]
 
     operations = [sql.install("refill.sql")]

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from django.apps import apps
 from django.core.management.color import no_style
 from django.db import connection, transaction
 
 from credits.ledger.weeks import week_start
+from tests.benchmarks import bulk
 
 SQL = Path(__file__).parent / "sql"
 WEEKS = 26
@@ -33,9 +33,7 @@ class Size:
 def build(size: Size, *, until: datetime, say: Callable[[str], None] = lambda line: None) -> None:
     """Fill an empty database with `size` up to the moment `until`, all or nothing."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL maintenance_work_mem = '512MB'")
-        cursor.execute("SET LOCAL jit = off; SELECT setseed(0.5)")
+        bulk.unhindered(cursor)
         cursor.execute(
             "CREATE TEMP TABLE size (organizations bigint, spends bigint, purchases bigint, "
             "now timestamptz, since timestamptz, weeks integer) ON COMMIT DROP"
@@ -43,23 +41,13 @@ def build(size: Size, *, until: datetime, say: Callable[[str], None] = lambda li
         since = week_start(until) - timedelta(weeks=WEEKS - 1)
         row = (*astuple(size), until, since, WEEKS)
         cursor.execute("INSERT INTO size VALUES (%s, %s, %s, %s, %s, %s)", row)
-        _keep_indexes(cursor, ready=False)
+        bulk.keep_indexes(cursor, LARGEST, ready=False)
         for step in sorted(SQL.glob("*.sql")):
             say(step.stem)
             cursor.execute(step.read_text())
         say("indexes")
-        _keep_indexes(cursor, ready=True)
-        for table in LARGEST:
-            cursor.execute(f"REINDEX TABLE {table}")
+        bulk.keep_indexes(cursor, LARGEST, ready=True)
     settle()
-
-
-def _keep_indexes(cursor: Any, *, ready: bool) -> None:
-    """Whether the largest tables' indexes follow each row; made in one go they are much faster."""
-    cursor.execute(
-        "UPDATE pg_index SET indisready = %s WHERE indrelid = ANY (%s::regclass[])",
-        [ready, list(LARGEST)],
-    )
 
 
 def settle(how: str = "ANALYZE") -> None:
