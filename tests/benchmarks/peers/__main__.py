@@ -22,7 +22,7 @@ from tests.benchmarks.peers import contenders, parts, report
 from tests.benchmarks.peers.contenders import Contender, Failed
 from tests.benchmarks.spending import generators, stage
 
-Measure = Callable[[float], float]
+Measure = Callable[[float], parts.Pace]
 
 
 def main() -> int:
@@ -66,9 +66,11 @@ def _measure(
         for number in range(1, options.rounds + 1):
             for (part, contender), measure in sorted(measures.items(), key=_by_part):
                 with result.failures_of(part, contender):
-                    per_second = measure(options.seconds)
-                    result.add(part, contender, per_second)
-                    _say(f"round {number}  {part:<12} {contender.name:<16} {per_second:8.0f}/s")
+                    pace = measure(options.seconds)
+                    result.add(part, contender, pace)
+                    _say(
+                        f"round {number}  {part:<12} {contender.name:<15} {pace.per_second:7.0f}/s"
+                    )
     return result
 
 

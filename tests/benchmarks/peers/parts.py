@@ -7,8 +7,11 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from config.environment import BASE_DIR
 from tests.benchmarks.peers.contenders import PEERS_PYTHON, Contender, Failed
@@ -22,16 +25,31 @@ WEB_THREADS = 8
 WARM_UP_SECONDS = 1
 
 
-def in_process(stage: Stage, contender: Contender, count: int, seconds: float) -> float:
-    """Spends per second of 16 processes, each with its own connection; raises `Failed`."""
-    with _booked(stage, contender) as book:
+@dataclass(frozen=True)
+class Pace:
+    """How fast it spends, and the processor time of a spend, in its program and in PostgreSQL."""
+
+    per_second: float
+    program_ms: float
+    database_ms: float
+
+
+def in_process(stage: Stage, contender: Contender, count: int, seconds: float) -> Pace:
+    """16 processes, each with its own connection; raises `Failed`."""
+    with _booked(stage, contender) as book, generators.watched(stage) as busy:
         spells = contender.call(stage, "spend", count, seconds)
-        book(sum(spell["warm_up"] + spell["spends"] for spell in spells))
-    return sum(spell["spends"] / spell["seconds"] for spell in spells)
+        made = sum(spell["spends"] for spell in spells)
+        everything = made + sum(spell["warm_up"] for spell in spells)
+        book(everything)
+    return Pace(
+        sum(spell["spends"] / spell["seconds"] for spell in spells),
+        1000 * sum(spell["busy_seconds"] for spell in spells) / made,
+        1000 * busy["database"] / everything,
+    )
 
 
-def in_database(stage: Stage, contender: Contender, count: int, seconds: float) -> float:
-    """Spends per second of 16 clients of pgbench, without Python; raises `Failed`."""
+def in_database(stage: Stage, contender: Contender, count: int, seconds: float) -> Pace:
+    """16 clients of pgbench, without Python; raises `Failed`."""
     path = stage.home / f"{contender.module}.pgbench"
     path.write_text(contender.call(stage, "script", count))
     with _booked(stage, contender) as book:
@@ -43,29 +61,40 @@ def in_database(stage: Stage, contender: Contender, count: int, seconds: float) 
             seconds=seconds,
         )
         book(load.count)
-    return load.per_second
+    return Pace(load.per_second, 0, 1000 * load.busy_seconds["database"] / load.count)
 
 
 class Endpoint:
     """A contender's own way over HTTP, on a server that runs until the block ends."""
 
-    def __init__(self, stage: Stage, contender: Contender, count: int, port: int) -> None:
-        self._stage, self._contender, self._port = stage, contender, port
+    def __init__(
+        self, stage: Stage, contender: Contender, count: int, port: int, server: psutil.Process
+    ) -> None:
+        self._stage, self._contender, self._port, self._server = stage, contender, port, server
         asked = contender.call(stage, "request", count)
         wallets = stage.home / f"{contender.module}.wallets"
         wallets.write_text("\n".join(asked["wallets"]) + "\n")
         headers = [f"{name}: {value}" for name, value in asked["headers"].items()]
         self._arguments = [str(wallets), asked["path"], asked["body"], *headers]
 
-    def measure(self, seconds: float) -> float:
-        """Spends per second over 64 connections of wrk; raises `Failed`."""
+    def measure(self, seconds: float) -> Pace:
+        """64 connections of wrk; raises `Failed`."""
         self._wrk(WARM_UP_SECONDS)
-        with _booked(self._stage, self._contender, play=CONNECTIONS) as book:
+        self._stage.web = self._server
+        with (
+            _booked(self._stage, self._contender, play=CONNECTIONS) as book,
+            generators.watched(self._stage) as busy,
+        ):
             said = self._wrk(seconds)
-            if said["refused"] or said["broken"]:
-                raise Failed(f"{said['refused']} answers refused, {said['broken']} broken")
             book(said["answers"])
-        return float(said["answers"] / said["seconds"])
+        if said["refused"] or said["broken"]:
+            raise Failed(f"{said['refused']} answers refused, {said['broken']} broken")
+        answers = said["answers"]
+        return Pace(
+            answers / said["seconds"],
+            1000 * busy["web"] / answers,
+            1000 * busy["database"] / answers,
+        )
 
     def _wrk(self, seconds: float) -> dict[str, Any]:
         command = [
@@ -86,7 +115,8 @@ def endpoint(stage: Stage, contender: Contender, count: int) -> Iterator[Endpoin
     """Its web server, gunicorn for all, and what to send to it."""
     if contender.is_ours:
         with stage.serving(contender.module):
-            yield Endpoint(stage, contender, count, stage.web_port)
+            assert stage.web
+            yield Endpoint(stage, contender, count, stage.web_port, stage.web)
         return
     port = _free_port()
     process = stage.processes.start(
@@ -101,7 +131,7 @@ def endpoint(stage: Stage, contender: Contender, count: int) -> Iterator[Endpoin
         stage.processes.wait_until(
             lambda: _answers(port), f"{contender.name}'s web server", timeout_seconds=30
         )
-        yield Endpoint(stage, contender, count, port)
+        yield Endpoint(stage, contender, count, port, psutil.Process(process.pid))
     finally:
         stage.processes.stop(process)
 

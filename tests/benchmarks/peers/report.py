@@ -4,7 +4,7 @@ import contextlib
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.benchmarks.peers.contenders import (
     Contender,
     Failed,
 )
+from tests.benchmarks.peers.parts import Pace
 
 GOALS = {IN_PROCESS: 4.0, HTTP: 3.0, IN_DATABASE: 2.5}
 TITLES = {
@@ -28,16 +29,16 @@ TITLES = {
 
 @dataclass
 class Result:
-    """Spends per second by part and contender, one figure a round; or why there are none."""
+    """The pace by part and contender, one a round; or the reason why there is none."""
 
     contenders: tuple[Contender, ...]
     wallets: int
     seconds: float
-    per_second: dict[tuple[str, Contender], list[float]] = field(default_factory=dict)
+    paces: dict[tuple[str, Contender], list[Pace]] = field(default_factory=dict)
     reasons: dict[tuple[str, Contender], str] = field(default_factory=dict)
 
-    def add(self, part: str, contender: Contender, per_second: float) -> None:
-        self.per_second.setdefault((part, contender), []).append(per_second)
+    def add(self, part: str, contender: Contender, pace: Pace) -> None:
+        self.paces.setdefault((part, contender), []).append(pace)
 
     def fail(self, contender: Contender, reason: str) -> None:
         for part in contender.parts:
@@ -52,10 +53,11 @@ class Result:
 
     def times_faster(self, part: str, peer: Contender) -> float | None:
         """The median over the rounds of ours over the peer's."""
-        ours, theirs = self.per_second.get((part, OURS)), self.per_second.get((part, peer))
-        if not (ours and theirs) or (part, peer) in self.reasons:
+        ours, theirs = (self.paces.get((part, each), []) for each in (OURS, peer))
+        if self.reasons.keys() & {(part, OURS), (part, peer)} or not (ours and theirs):
             return None
-        return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        rounds = zip(ours, theirs, strict=True)
+        return statistics.median(our.per_second / their.per_second for our, their in rounds)
 
 
 def markdown(result: Result) -> str:
@@ -65,7 +67,7 @@ def markdown(result: Result) -> str:
 
 
 def _took_part(result: Result, part: str) -> bool:
-    return any(measured == part for measured, _ in result.per_second)
+    return any(measured == part for measured, _ in result.paces)
 
 
 def _table(result: Result, part: str) -> str:
@@ -76,24 +78,37 @@ def _table(result: Result, part: str) -> str:
             "",
             f"Goal: {GOALS[part]:g} times the fastest.",
             "",
-            "| | spends/s, median | lowest to highest | Credits is … times as fast |",
-            "|---|---:|---:|---:|",
+            f"| | spends/s | lowest to highest | processor ms a spend{_where(part)} | "
+            "Credits is … times as fast |",
+            "|---|---:|---:|---:|---:|",
             *rows,
         ]
     )
 
 
+def _where(part: str) -> str:
+    return "" if part == IN_DATABASE else ": program + PostgreSQL"
+
+
 def _row(result: Result, part: str, contender: Contender) -> str:
     if reason := result.reasons.get((part, contender)):
-        return f"| {_name(contender)} | {reason} | | |"
-    figures = result.per_second.get((part, contender))
-    if not figures:
-        return f"| {_name(contender)} | not measured | | |"
+        return f"| {_name(contender)} | {reason} | | | |"
+    paces = result.paces.get((part, contender))
+    if not paces:
+        return f"| {_name(contender)} | not measured | | | |"
+    figures = [pace.per_second for pace in paces]
     ratio = None if contender.is_ours else result.times_faster(part, contender)
     return (
         f"| {_name(contender)} | {statistics.median(figures):,.0f} "
-        f"| {min(figures):,.0f} to {max(figures):,.0f} | {f'{ratio:.1f}' if ratio else ''} |"
+        f"| {min(figures):,.0f} to {max(figures):,.0f} | {_processor(part, paces)} "
+        f"| {f'{ratio:.1f}' if ratio else ''} |"
     )
+
+
+def _processor(part: str, paces: list[Pace]) -> str:
+    program = statistics.median(pace.program_ms for pace in paces)
+    database = statistics.median(pace.database_ms for pace in paces)
+    return f"{database:.2f}" if part == IN_DATABASE else f"{program:.2f} + {database:.2f}"
 
 
 def _name(contender: Contender) -> str:
@@ -115,7 +130,7 @@ def _facts(result: Result) -> dict[str, Any]:
         facts[part] = {
             each.name: {
                 "version": each.version,
-                "per_second": result.per_second.get((part, each), []),
+                "rounds": [asdict(pace) for pace in result.paces.get((part, each), [])],
                 "reason": result.reasons.get((part, each)),
                 "times_faster": result.times_faster(part, each),
             }
