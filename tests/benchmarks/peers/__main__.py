@@ -36,7 +36,7 @@ def main() -> int:
         with claim(home, "make bench-peers") as processes, stage.opened(processes, home) as opened:
             result = _measure(opened, everybody, options)
     except (Problem, KeyboardInterrupt) as problem:
-        print(problem or "Stopped.", file=sys.stderr)
+        print(str(problem) or "Stopped.", file=sys.stderr)
         return 1
     print(f"\n{report.markdown(result)}")
     report.write(result, VAR / "bench-peers.json")

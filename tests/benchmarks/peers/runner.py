@@ -28,6 +28,8 @@ PROCESSES = 16
 WARM_UP_SPENDS = 20
 _FORK = multiprocessing.get_context("fork")
 
+_barrier: Any = None  # Each process's own: where all wait for each other.
+
 
 @dataclass(frozen=True)
 class Spell:
@@ -43,12 +45,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("contender")
     parser.add_argument("verb", choices=("set_up", "spend", "spent", "request", "script"))
-    parser.add_argument("numbers", type=float, nargs="*")
+    parser.add_argument("count", type=int, nargs="?", help="of wallets")
+    parser.add_argument("seconds", type=float, nargs="?")
     options = parser.parse_args()
     contender = importlib.import_module(f"tests.benchmarks.peers.{options.contender}")
-    numbers = [int(number) if number.is_integer() else number for number in options.numbers]
-    verb = spend if options.verb == "spend" else getattr(contender, options.verb)
-    print(json.dumps(verb(*([contender] if verb is spend else []), *numbers)))
+    print(json.dumps(_answer(contender, options)))
+
+
+def _answer(contender: ModuleType, options: argparse.Namespace) -> Any:
+    if options.verb == "spend":
+        return spend(contender, options.count, options.seconds)
+    if options.verb == "spent":
+        return contender.spent()
+    return getattr(contender, options.verb)(options.count)
 
 
 def spend(contender: ModuleType, count: int, seconds: float) -> list[dict[str, Any]]:
