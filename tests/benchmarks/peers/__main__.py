@@ -40,7 +40,7 @@ def main() -> int:
         return 1
     print(f"\n{report.markdown(result)}")
     report.write(result, VAR / "bench-peers.json")
-    return 0
+    return int(result.ours_failed)
 
 
 def _options() -> argparse.Namespace:

@@ -22,14 +22,24 @@ class Failed(Exception):
 
 
 @dataclass(frozen=True)
+class Promises:
+    """What a commit says. All are as durable as PostgreSQL's commit, at *read committed*."""
+
+    repeated_key: str
+    below_zero: str
+    record: str
+    spent_first: str
+    weekly_bundle: str = "no"
+
+
+@dataclass(frozen=True)
 class Contender:
-    """A module of this package, the parts it takes part in, and its promises in brief."""
+    """A module of this package, by the name of its package, and the parts it takes part in."""
 
     module: str
     name: str
     parts: tuple[str, ...]
-    keeps: str
-    lacks: str
+    promises: Promises
 
     @property
     def is_ours(self) -> bool:
@@ -55,15 +65,18 @@ class Contender:
     def call(self, stage: Stage, verb: str, *numbers: float) -> Any:
         """What its runner answers; raises `Failed` with the last line of what went wrong."""
         command = ["-m", "tests.benchmarks.peers.runner", self.module, verb, *map(str, numbers)]
-        done = subprocess.run(
-            [self.python(), *command],
-            cwd=BASE_DIR,
-            env=self.environment(stage),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
+        try:
+            done = subprocess.run(
+                [self.python(), *command],
+                cwd=BASE_DIR,
+                env=self.environment(stage),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{verb} took more than {TIMEOUT_SECONDS} seconds") from None
         log = stage.home / "log" / f"{self.module}.log"
         with log.open("a") as file:
             file.write(done.stderr)
@@ -86,67 +99,100 @@ class Contender:
             connection.execute("VACUUM ANALYZE")
 
 
+ONE_BALANCE = "one balance"
+BY_CONVENTION = "append-only by convention"
+CHANGEABLE = "can be changed"
+FIRST_ANSWER = "the first answer; another request under it is refused"
+FIRST_WHATEVER = "the first answer, whatever is asked"
+SPENT_AGAIN = "is spent again"
+
 OURS = Contender(
     "ours",
     "Credits",
     PARTS,
-    "idempotency per organization; no overdraft, checked under the wallet's lock; append-only "
-    "entries, by trigger, with gapless numbers; burn-down of grants; weekly refill on first touch; "
-    "price list, suspension, notices",
-    "",
+    Promises(
+        repeated_key=FIRST_ANSWER,
+        below_zero="refused, under the wallet's lock",
+        record="append-only by trigger; entries numbered without gaps",
+        spent_first="lowest priority, then soonest expiry, then oldest",
+        weekly_bundle="given by the first spend of the week",
+    ),
 )
 PEERS = (
     Contender(
         "stapel",
         "stapel-billing",
         (IN_PROCESS, HTTP),
-        "idempotency, looked for under the wallet's lock; no overdraft; lots, soonest expiry first",
-        "append-only by convention alone; a repeated key with another request is answered with "
-        "the first; no refill in the spend",
+        Promises(
+            repeated_key=f"{FIRST_WHATEVER}; by the wallet's lock",
+            below_zero="refused, under the wallet's lock; or on request taken as debt",
+            record=BY_CONVENTION,
+            spent_first="soonest expiry",
+            weekly_bundle="no; bundles by a job",
+        ),
     ),
     Contender(
         "credit_ledger",
         "credit-ledger",
         (IN_PROCESS,),
-        "idempotency by unique key; no overdraft, by a guarded UPDATE; row security by tenant",
-        "grants, burn-down, expiry, refill; append-only by convention; a repeated key with "
-        "another amount is answered with the first",
+        Promises(
+            repeated_key=f"{FIRST_WHATEVER}; by a unique key",
+            below_zero="refused, by a guarded `UPDATE`",
+            record=f"{BY_CONVENTION}; with the balance after",
+            spent_first=ONE_BALANCE,
+        ),
     ),
     Contender(
         "nostro",
         "hf-nostro",
         (IN_PROCESS, IN_DATABASE),
-        "idempotency, conflicts refused; append-only by trigger; lots, soonest expiry first",
-        "a spend beyond the balance is taken and becomes debt; refill",
+        Promises(
+            repeated_key=FIRST_ANSWER,
+            below_zero="taken, as debt",
+            record="append-only by trigger; another checks each balance",
+            spent_first="soonest expiry",
+        ),
     ),
     Contender(
         "hordak",
         "django-hordak",
         (IN_PROCESS,),
-        "double entry, balanced at commit by trigger",
-        "idempotency; overdraft is neither checked nor locked; entries can be changed; grants, "
-        "expiry, refill",
+        Promises(
+            repeated_key=SPENT_AGAIN,
+            below_zero="taken; neither read nor locked",
+            record=f"{CHANGEABLE}; double entry, balanced at commit by trigger",
+            spent_first=f"{ONE_BALANCE}, the sum of all legs",
+        ),
     ),
     Contender(
         "dj_wallet",
         "dj-wallet",
         (IN_PROCESS,),
-        "no overdraft, checked under the wallet's lock",
-        "idempotency; entries can be changed; grants, expiry, refill",
+        Promises(
+            repeated_key=SPENT_AGAIN,
+            below_zero="refused, under the wallet's lock",
+            record=CHANGEABLE,
+            spent_first=ONE_BALANCE,
+        ),
     ),
     Contender(
         "pgledger",
         "pgledger",
         (IN_DATABASE,),
-        "double entry with balances before and after; no overdraft, checked under both locks",
-        "idempotency; append-only by convention; grants, expiry, refill",
+        Promises(
+            repeated_key=SPENT_AGAIN,
+            below_zero="refused where the account says so, under both locks",
+            record=f"{BY_CONVENTION}; double entry, with balances before and after",
+            spent_first=ONE_BALANCE,
+        ),
     ),
 )
-EVERYBODY = (OURS, *PEERS)
 
 
 def chosen(names: str) -> tuple[Contender, ...]:
     """Ours and the named ones (all for an empty text), comma-separated; raises `Problem`."""
+    if not PEERS_PYTHON.exists():
+        raise Problem("make bench-peers installs the peers first.")
     wanted = set(filter(None, names.split(",")))
     if unknown := wanted - {peer.name for peer in PEERS}:
         known = ", ".join(peer.name for peer in PEERS)

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from config.environment import BASE_DIR
+from config.processes import Problem
 from tests.benchmarks.peers.contenders import PEERS_PYTHON, Contender, Failed
 from tests.benchmarks.spending import generators
 from tests.benchmarks.spending.stage import WEB_WORKERS, Stage
@@ -53,15 +54,18 @@ def in_database(stage: Stage, contender: Contender, count: int, seconds: float) 
     path = stage.home / f"{contender.module}.pgbench"
     path.write_text(contender.call(stage, "script", count))
     with _booked(stage, contender) as book:
-        load = generators.pgbench(
-            stage,
-            contender.module,
-            str(path.with_suffix("")),
-            clients=DATABASE_CLIENTS,
-            seconds=seconds,
-        )
+        load = _pgbench(stage, contender.module, str(path.with_suffix("")), seconds)
         book(load.count)
     return Pace(load.per_second, 0, 1000 * load.busy_seconds["database"] / load.count)
+
+
+def _pgbench(stage: Stage, database: str, script: str, seconds: float) -> generators.Load:
+    try:
+        return generators.pgbench(
+            stage, database, script, clients=DATABASE_CLIENTS, seconds=seconds
+        )
+    except Problem as problem:
+        raise Failed(str(problem)) from None
 
 
 class Endpoint:
@@ -131,6 +135,10 @@ def endpoint(stage: Stage, contender: Contender, count: int) -> Iterator[Endpoin
         stage.processes.wait_until(
             lambda: _answers(port), f"{contender.name}'s web server", timeout_seconds=30
         )
+    except Problem as problem:
+        stage.processes.stop(process)
+        raise Failed(str(problem)) from None
+    try:
         yield Endpoint(stage, contender, count, port, psutil.Process(process.pid))
     finally:
         stage.processes.stop(process)

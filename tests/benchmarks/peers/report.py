@@ -4,7 +4,7 @@ import contextlib
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.benchmarks.peers.contenders import (
     PARTS,
     Contender,
     Failed,
+    Promises,
 )
 from tests.benchmarks.peers.parts import Pace
 
@@ -39,6 +40,10 @@ class Result:
 
     def add(self, part: str, contender: Contender, pace: Pace) -> None:
         self.paces.setdefault((part, contender), []).append(pace)
+
+    @property
+    def ours_failed(self) -> bool:
+        return any(contender.is_ours for _, contender in self.reasons)
 
     def fail(self, contender: Contender, reason: str) -> None:
         for part in contender.parts:
@@ -116,8 +121,10 @@ def _name(contender: Contender) -> str:
 
 
 def _promises(result: Result) -> str:
-    rows = [f"| {_name(each)} | {each.keeps} | {each.lacks} |" for each in result.contenders]
-    return "\n".join(["| | promises | does not promise |", "|---|---|---|", *rows])
+    titles = [field.name.replace("_", " ") for field in fields(Promises)]
+    rows = [["", *titles], ["---"] * (len(titles) + 1)]
+    rows += [[_name(each), *astuple(each.promises)] for each in result.contenders]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def write(result: Result, path: Path) -> None:
