@@ -15,16 +15,25 @@ ledger = Ledger(dsn=os.environ["DATABASE_URL"], scale=SCALE)
 
 def set_up(count: int) -> None:
     migrate(dsn=os.environ["DATABASE_URL"], scale=SCALE)
-    for number in range(count):
-        account = ledger.accounts.create("peers", str(number))
-        ledger.credit(
-            account, ledger.amount(PLENTY), category="top_up", idempotency_key=f"set-up-{number}"
-        )
     with _connection() as connection:
+        for number in range(count):
+            _open_account(number, connection.cursor())
         connection.execute(
             "CREATE TABLE numbered AS SELECT row_number() OVER () AS number, id FROM nostro.account"
         )
         connection.execute("CREATE UNIQUE INDEX ON numbered (number) INCLUDE (id)")
+
+
+def _open_account(number: int, cursor: psycopg.Cursor) -> None:
+    """In the transaction of the cursor."""
+    account = ledger.accounts.create("peers", str(number), cur=cursor)
+    ledger.credit(
+        account,
+        ledger.amount(PLENTY),
+        category="top_up",
+        idempotency_key=f"set-up-{number}",
+        cur=cursor,
+    )
 
 
 def wallets(count: int) -> list[uuid.UUID]:
