@@ -40,13 +40,11 @@ def set_up(count: int) -> None:
     with engine.begin() as connection:
         for statement in TABLES.split(";")[:-1]:
             connection.execute(text(statement))
-        connection.execute(text("INSERT INTO tenants (id) VALUES (:id)"), _tenants(count))
-    for tenant in wallets(count):
-        metering.grant(tenant, PLENTY, engine=engine)
-
-
-def _tenants(count: int) -> list[dict[str, str]]:
-    return [{"id": tenant} for tenant in wallets(count)]
+        tenants = [{"id": tenant, "plenty": PLENTY} for tenant in wallets(count)]
+        connection.execute(text("INSERT INTO tenants (id) VALUES (:id)"), tenants)
+        connection.execute(
+            text("INSERT INTO credit_balance (tenant_id, credits) VALUES (:id, :plenty)"), tenants
+        )
 
 
 def wallets(count: int) -> list[str]:
