@@ -91,7 +91,9 @@ def _prepared(
                 if part in options.only:
                     measures[part, contender] = _way(part, opened, contender, options, servers)
         except Failed as failed:
-            result.fail(contender, str(failed))
+            for part in contender.parts:
+                result.fail(part, contender, str(failed))
+            _say(f"{contender.name}: {failed}")
     return measures
 
 

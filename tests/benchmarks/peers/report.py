@@ -1,9 +1,7 @@
 """The figures of one run, as Markdown and as JSON."""
 
-import contextlib
 import json
 import statistics
-from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from tests.benchmarks.peers.contenders import (
     OURS,
     PARTS,
     Contender,
-    Failed,
     Promises,
 )
 from tests.benchmarks.peers.parts import Pace
@@ -45,16 +42,8 @@ class Result:
     def ours_failed(self) -> bool:
         return any(contender.is_ours for _, contender in self.reasons)
 
-    def fail(self, contender: Contender, reason: str) -> None:
-        for part in contender.parts:
-            self.reasons[part, contender] = reason
-
-    @contextlib.contextmanager
-    def failures_of(self, part: str, contender: Contender) -> Iterator[None]:
-        try:
-            yield
-        except Failed as failed:
-            self.reasons[part, contender] = str(failed)
+    def fail(self, part: str, contender: Contender, reason: str) -> None:
+        self.reasons[part, contender] = reason
 
     def times_faster(self, part: str, peer: Contender) -> float | None:
         """The median over the rounds of ours over the peer's."""
