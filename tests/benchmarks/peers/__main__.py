@@ -65,12 +65,14 @@ def _measure(
         measures = _prepared(opened, everybody, options, servers, result)
         for number in range(1, options.rounds + 1):
             for (part, contender), measure in sorted(measures.items(), key=_by_part):
-                with result.failures_of(part, contender):
+                try:
                     pace = measure(options.seconds)
                     result.add(part, contender, pace)
-                    _say(
-                        f"round {number}  {part:<12} {contender.name:<15} {pace.per_second:7.0f}/s"
-                    )
+                    outcome = f"{pace.per_second:7.0f}/s"
+                except Failed as failed:
+                    outcome = str(failed)
+                    result.fail(part, contender, outcome)
+                _say(f"round {number}  {part:<12} {contender.name:<15} {outcome}")
     return result
 
 
