@@ -47,4 +47,6 @@ def _error(made: Made) -> ledger.OutOfCredits:
 
 
 def _body(error: ledger.OutOfCredits) -> bytes:
-    return render(problems.describe(error))
+    document = problems.describe(error)
+    assert document
+    return render(document)
