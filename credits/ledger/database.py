@@ -42,7 +42,8 @@ def fetch(query: str, **parameters: Any) -> list[tuple[Any, ...]]:
 
 def _as_dicts(cursor: Any) -> Iterator[dict[str, Any]]:
     names = [column.name for column in cursor.description]
-    return (dict(zip(names, values, strict=True)) for values in cursor)
+    # All at once: row by row a cursor takes several times as long.
+    return (dict(zip(names, values, strict=True)) for values in cursor.fetchall())
 
 
 def open_wallet(organization_id: int, now: datetime) -> datetime:
