@@ -3,8 +3,16 @@
 import os
 
 from django.conf import settings
+from gunicorn import glogging  # type: ignore[import-untyped]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]
+    """Makes no lines of requests, which would be thrown away: config.observability writes them."""
+
+    access_log_enabled = False
+
 
 wsgi_app = "config.asgi:application"
 bind = f"{settings.LISTEN_HOST}:{settings.PORT}"
@@ -17,3 +25,4 @@ graceful_timeout = 10
 keepalive = 5
 control_socket_disable = True  # signals do; two servers of one user would share the socket
 logconfig_dict = settings.LOGGING
+logger_class = Logger

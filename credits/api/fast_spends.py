@@ -10,6 +10,7 @@ the request unanswered: a refusal changes nothing, so it comes to the same. The 
 contract; this module only has to know what it knows.
 """
 
+import functools
 import json
 import logging
 import time
@@ -176,14 +177,15 @@ def _is_welcome(scope: Scope, headers: Headers) -> bool:
         headers.get(b"content-type") in _JSON
         and headers.get(b"authorization", b"").startswith(b"Bearer ck_")
         and 0 < int(headers.get(b"content-length", 0)) <= MAX_BODY_BYTES
-        and _is_allowed_host(headers.get(b"host", b"").decode("latin-1"))
+        and _is_allowed_host(headers.get(b"host", b""), tuple(settings.ALLOWED_HOSTS))
         and (_is_secure(scope, headers) or not settings.SECURE_SSL_REDIRECT)
     )
 
 
-def _is_allowed_host(host: str) -> bool:
-    domain, _ = split_domain_port(host)
-    return validate_host(domain, settings.ALLOWED_HOSTS)
+@functools.lru_cache(maxsize=64)
+def _is_allowed_host(host: bytes, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return validate_host(domain, allowed)
 
 
 def _is_secure(scope: Scope, headers: Headers) -> bool:

@@ -75,11 +75,14 @@ BEGIN
             FROM ledger_asked(p_spends, p_api_key) asked
             LEFT JOIN credits_action a ON a.code = asked.action AND a.is_active
             LEFT JOIN credits_apikey k ON k.id = asked.api_key
-            LEFT JOIN credits_spend s
-                ON s.organization_id = asked.organization AND s.idempotency_key = asked.key
             GROUP BY asked.organization
             HAVING count(a.id) = count(*) AND count(k.id) = count(asked.api_key)
-                AND count(s.id) = 0 AND count(DISTINCT asked.key) = count(asked.key)
+                AND count(DISTINCT asked.key) = count(asked.key)
+                -- Not as a join, which of a table that just began would read it all.
+                AND NOT bool_or(EXISTS (
+                    SELECT FROM credits_spend s
+                    WHERE s.organization_id = asked.organization AND s.idempotency_key = asked.key
+                ))
         ) wanted
         JOIN credits_wallet w ON w.organization_id = wanted.organization
         JOIN credits_organization o ON o.id = w.organization_id
@@ -109,39 +112,45 @@ LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH spends AS (
-        SELECT asked.*, uuidv7() AS id, a.id AS action_id, a.credits AS price,
-            asked.quantity::bigint * a.credits AS total, w.entry_seq,
-            greatest(p_now, w.last_entry_at) AS at,
-            sum(asked.quantity::bigint * a.credits) OVER (
-                PARTITION BY asked.organization ORDER BY asked.item
-            ) AS stop
-        FROM ledger_asked(p_spends, p_api_key) asked
-        JOIN credits_wallet w ON w.organization_id = asked.organization
-        JOIN credits_action a ON a.code = asked.action
-        WHERE asked.organization = ANY (p_organizations)
-    ),
-    parts AS MATERIALIZED (
-        SELECT s.*, g.id AS grant_id, g.available - s.stop AS balance,
-            least(s.stop, g.stop) - greatest(s.stop - s.total, g.start) AS part,
-            g.stop - least(s.stop, g.stop) AS remaining,
-            s.entry_seq + row_number() OVER (
-                PARTITION BY s.organization ORDER BY s.item, g.start
-            ) AS seq,
-            row_number() OVER one_spend AS number,
-            jsonb_agg(ledger_part(
-                g.id, g.kind, (least(s.stop, g.stop) - greatest(s.stop - s.total, g.start))::bigint
-            )) OVER (one_spend ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS drawn
-        FROM spends s
+    WITH lines AS MATERIALIZED (
+        SELECT w.organization_id AS organization, w.entry_seq, moment.at, g.*
+        FROM credits_wallet w
+        CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
         CROSS JOIN LATERAL (
-            SELECT g.id, g.kind, sum(g.remaining) OVER () AS available,
+            SELECT g.id AS grant_id, g.kind, sum(g.remaining) OVER () AS available,
                 sum(g.remaining) OVER burn_down - g.remaining AS start,
                 sum(g.remaining) OVER burn_down AS stop
-            FROM ledger_spendable(s.organization, s.at) g
+            FROM ledger_spendable(w.organization_id, moment.at) g
             WINDOW burn_down AS (
                 ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id
             )
         ) g
+        WHERE w.organization_id = ANY (p_organizations)
+    ),
+    spends AS (
+        SELECT asked.*, uuidv7() AS id, a.id AS action_id, a.credits AS price,
+            asked.quantity::bigint * a.credits AS total,
+            sum(asked.quantity::bigint * a.credits) OVER (
+                PARTITION BY asked.organization ORDER BY asked.item
+            ) AS stop
+        FROM ledger_asked(p_spends, p_api_key) asked
+        JOIN credits_action a ON a.code = asked.action
+        WHERE asked.organization = ANY (p_organizations)
+    ),
+    parts AS MATERIALIZED (
+        SELECT s.*, g.at, g.grant_id, g.available - s.stop AS balance,
+            least(s.stop, g.stop) - greatest(s.stop - s.total, g.start) AS part,
+            g.stop - least(s.stop, g.stop) AS remaining,
+            g.entry_seq + row_number() OVER (
+                PARTITION BY s.organization ORDER BY s.item, g.start
+            ) AS seq,
+            row_number() OVER one_spend AS number,
+            jsonb_agg(ledger_part(
+                g.grant_id, g.kind,
+                (least(s.stop, g.stop) - greatest(s.stop - s.total, g.start))::bigint
+            )) OVER (one_spend ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS drawn
+        FROM spends s
+        JOIN lines g USING (organization)
         WHERE g.start < s.stop AND s.stop - s.total < g.stop
         WINDOW one_spend AS (PARTITION BY s.organization, s.item ORDER BY g.start)
     ),
