@@ -235,7 +235,7 @@ def _columns(model: type[Model]) -> str:
     )
 
 
-# Every request asks this, and the ORM takes five times as long as all else to put it into words.
+# Every request asks this, and it takes several times as long to put into words through the ORM.
 _WORKING_KEY = f"""
 SELECT {_columns(ApiKey)}, {_columns(Organization)},
     ARRAY(

@@ -24,29 +24,22 @@ class Denials:
         """The 402 of a spend that was not made for lack of credits. Raises django.db.Error."""
         if time.monotonic() >= self._kept_until:
             self._bodies, self._kept_until = {}, time.monotonic() + KEPT_SECONDS
-        error = _error(made)
-        organization = error.organization
-        shown = error.available if organization.show_balance else None
-        refill = problems.next_refill(organization, error.at)
-        said = (error.required, shown, refill and tuple(refill.values()))
+        shown = made.balance if made.shows_balance else None
+        said = (made.total, shown, made.weekly_credits, ledger.week_start(made.at))
         if said not in self._bodies:
-            self._bodies[said] = asyncio.ensure_future(in_thread(_body, error))
+            self._bodies[said] = asyncio.ensure_future(in_thread(_body, made))
         # Who stops waiting must not stop it for the others.
         return await asyncio.shield(self._bodies[said])
 
 
-def _error(made: Made) -> ledger.OutOfCredits:
+def _body(made: Made) -> bytes:
     organization = Organization(
         public_id=made.organization,
         show_balance=made.shows_balance,
         weekly_credits=made.weekly_credits,
     )
-    return ledger.OutOfCredits(
-        organization, required=made.total, available=made.balance, at=made.at
+    document = problems.describe(
+        ledger.OutOfCredits(organization, required=made.total, available=made.balance, at=made.at)
     )
-
-
-def _body(error: ledger.OutOfCredits) -> bytes:
-    document = problems.describe(error)
     assert document
     return render(document)

@@ -1,8 +1,8 @@
 """What is ordinary about a spend, read and answered by hand.
 
-The forms and serializers in `credits.api.serializers` are the contract. They take twenty times as
-long as the spend itself may, so that what nearly every request sends is read here, and what nearly
-every spend answers is made here, to the same result. A request that is anything but ordinary is
+The forms and serializers in `credits.api.serializers` are the contract. They take far longer than
+the spend itself, so what nearly every request sends is read here, and what nearly every spend
+answers is made here, to the same result. A request that is anything but ordinary is
 given up, and goes to its form.
 """
 
