@@ -73,6 +73,7 @@ READERS_OF_THE_ENVIRONMENT = {
     "config.run",
     "config.settings",
     "config.asgi",
+    "config.gunicorn",
     "config.wsgi",
 }
 

@@ -190,6 +190,19 @@ def test_a_batch_that_leaves_few_credits_or_none_tells_of_it(world):
     assert list(notices.values_list("notices__kind", flat=True)) == ["low", "out_of_credits"] * 2
 
 
+@pytest.mark.parametrize("earlier", [[], [(12, None)]], ids=["first", "again"])
+def test_a_batch_that_is_refused_tells_of_it_once(world, earlier):
+    past = {
+        "weekly": 0, "shows": True, "threshold": None, "is_suspended": False,
+        "extras": [(3, None)], "earlier": earlier, "holds": [], "touched": True,
+    }  # fmt: skip
+    asked = [(0, ALT, 5, None), (0, ALT, 40, "a"), (1, ALT, 5, None), (1, ALT, 3, None)]
+    made = assert_as_one_by_one(world, [past, past], asked, NOON)
+    assert [getattr(result, "available", None) for result in made] == [3, 3, 3, None]
+    for organization in Organization.objects.filter(name__startswith="Random"):
+        assert organization.notices.filter(kind="out_of_credits", available_credits=3).count() == 1
+
+
 def test_a_key_that_a_batch_repeats_gets_its_first_answer(world):
     past = {
         "weekly": 200, "shows": False, "threshold": None, "is_suspended": False, "extras": [],

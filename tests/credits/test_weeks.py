@@ -113,16 +113,16 @@ def test_refill_reads_of_many_organizations_those_that_are_due(organization):
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
             "INSERT INTO credits_organization (id, public_id, name, weekly_credits, show_balance,"
-            " created_at) SELECT 1000 + i, 'org_' || i, 'Other', 9, false, now()"
+            " created_at) SELECT 1000000 + i, 'org_' || i, 'Other', 9, false, now()"
             " FROM generate_series(1, 20000) i"
         )
         cursor.execute(
             "INSERT INTO credits_wallet (organization_id, bundle_week, used_since_refill)"
-            " SELECT 1000 + i, '2026-11-16', i % 8 = 0 FROM generate_series(1, 20000) i"
+            " SELECT 1000000 + i, '2026-11-16', i % 8 = 0 FROM generate_series(1, 20000) i"
         )
         cursor.execute(
             "INSERT INTO credits_grant (organization_id, kind, priority, amount, remaining, week,"
-            " starts_at, expires_at, created_at) SELECT 1000 + i, 'weekly', 10, 9, 5, '2026-11-16',"
+            " starts_at, expires_at, created_at) SELECT 1000000 + i, 'weekly', 10, 9, 5, '2026-11-16',"
             " '2026-11-16T00:00Z', '2026-11-23T00:00Z', '2026-11-16T00:00Z'"
             " FROM generate_series(1, 20000) i"
         )

@@ -14,19 +14,25 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_ordinary bigint[] := '{}';
+    v_rich bigint[] := '{}';
+    v_poor bigint[] := '{}';
     v_spend record;
 BEGIN
     -- For a lone one, sets are more work than they save.
     IF jsonb_array_length(p_spends) > 1 THEN
-        v_ordinary := ledger_lock_ordinary(p_spends, p_api_key, p_now);
+        SELECT found.rich, found.poor INTO v_rich, v_poor
+        FROM ledger_lock_ordinary(p_spends, p_api_key, p_now) found;
         RETURN QUERY
         SELECT made.*, NULL::timestamptz
-        FROM ledger_spend_sets(p_spends, p_api_key, p_now, v_ordinary) made;
+        FROM ledger_spend_sets(p_spends, p_api_key, p_now, v_rich) made;
+        RETURN QUERY
+        SELECT refused.item, 'out_of_credits', NULL::uuid, refused.price, refused.total,
+            NULL::jsonb, refused.balance, refused.at, NULL::timestamptz
+        FROM ledger_refuse_sets(p_spends, p_api_key, p_now, v_poor) refused;
     END IF;
     FOR v_spend IN
         SELECT * FROM ledger_asked(p_spends, p_api_key) asked
-        WHERE asked.organization <> ALL (v_ordinary)
+        WHERE asked.organization <> ALL (v_rich || v_poor)
         ORDER BY asked.organization, asked.item
     LOOP
         RETURN QUERY
@@ -55,12 +61,13 @@ LANGUAGE sql STABLE AS $$
     ) WITH ORDINALITY
 $$;
 
--- Locks the wallets of a batch; the organizations whose spends can be made as sets: each action is
--- sold and each key new, nothing is due, and what is left after them all tells nobody anything. A
--- batch is small against the tables, so rows are found by index, however the planner sees it.
+-- Locks the wallets of a batch; the organizations whose spends can be made or refused as sets: each
+-- action is sold and each key new, and nothing is due. The rich have enough for them all, and what
+-- is left tells nobody anything; the poor too little for any, as they were told before. A batch is
+-- small against the tables, so rows are found by index, however the planner sees it.
 CREATE OR REPLACE FUNCTION ledger_lock_ordinary(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz
-) RETURNS bigint[]
+    p_spends jsonb, p_api_key bigint, p_now timestamptz, OUT rich bigint[], OUT poor bigint[]
+)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_ids bigint[] := ARRAY(SELECT DISTINCT organization FROM ledger_asked(p_spends, p_api_key));
@@ -68,10 +75,21 @@ BEGIN
     PERFORM FROM credits_wallet WHERE organization_id = ANY (v_ids)
     ORDER BY organization_id FOR UPDATE;
 
-    RETURN ARRAY(
-        SELECT w.organization_id
+    SELECT coalesce(array_agg(found.organization_id) FILTER (WHERE found.is_rich), '{}'),
+        coalesce(array_agg(found.organization_id) FILTER (WHERE found.is_poor), '{}')
+    INTO rich, poor
+    FROM (
+        SELECT w.organization_id,
+            available.credits - wanted.credits >= greatest(
+                CASE WHEN o.show_balance AND w.low_at IS NULL THEN o.low_balance_credits END, 1
+            ) AS is_rich,
+            available.credits < wanted.least AND (
+                o.weekly_credits = 0 AND w.out_of_credits_at IS NOT NULL
+                OR w.out_of_credits_at >= ledger_midnight(ledger_week(moment.at))
+            ) AS is_poor
         FROM (
-            SELECT asked.organization, sum(asked.quantity::bigint * a.credits) AS credits
+            SELECT asked.organization, sum(asked.quantity::bigint * a.credits) AS credits,
+                min(asked.quantity::bigint * a.credits) AS least
             FROM ledger_asked(p_spends, p_api_key) asked
             LEFT JOIN credits_action a ON a.code = asked.action AND a.is_active
             LEFT JOIN credits_apikey k ON k.id = asked.api_key
@@ -89,14 +107,30 @@ BEGIN
         CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
         CROSS JOIN LATERAL ledger_due(w.organization_id, w.bundle_week, moment.at) due
         CROSS JOIN LATERAL (
-            SELECT sum(remaining) AS credits FROM ledger_spendable(w.organization_id, moment.at)
+            SELECT coalesce(sum(remaining), 0) AS credits
+            FROM ledger_spendable(w.organization_id, moment.at)
         ) available
         WHERE o.suspended_at IS NULL AND NOT due.is_due
-            AND available.credits - wanted.credits >= greatest(
-                CASE WHEN o.show_balance AND w.low_at IS NULL THEN o.low_balance_credits END, 1
-            )
-    );
+    ) found;
 END $$;
+
+-- What the spends of organizations that ledger_lock_ordinary found too poor are told.
+CREATE OR REPLACE FUNCTION ledger_refuse_sets(
+    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[]
+)
+RETURNS TABLE (item integer, price integer, total bigint, balance bigint, at timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT asked.item, a.credits, asked.quantity::bigint * a.credits, (
+            SELECT coalesce(sum(remaining), 0)
+            FROM ledger_spendable(asked.organization, moment.at)
+        )::bigint,
+        moment.at
+    FROM ledger_asked(p_spends, p_api_key) asked
+    JOIN credits_wallet w ON w.organization_id = asked.organization
+    JOIN credits_action a ON a.code = asked.action
+    CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
+    WHERE asked.organization = ANY (p_organizations)
+$$;
 
 -- Makes the spends of organizations that ledger_lock_ordinary found, as ledger_spend would one by
 -- one. Spends and grants lie along one line of credits, an organization's spends in the order given
