@@ -1,14 +1,15 @@
+import time
+
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
-from django.db import migrations, models
+from django.db import OperationalError, migrations, models, transaction
 
 from credits.ledger import sql
 
-# In the order in which a spend comes to them, so that the spends under way end first. Where others
-# read for long, it gives up instead of making everybody wait; then it is run again.
+# In the order in which a spend comes to them, so that the spends under way end first.
 LOCK = """
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '2s';
 LOCK TABLE credits_wallet, credits_organization, credits_apikey, credits_action, credits_grant,
     credits_spend, credits_entry IN ACCESS EXCLUSIVE MODE;
 """
@@ -18,6 +19,20 @@ ROOM = """
 ALTER TABLE credits_wallet SET (fillfactor = 70);
 ALTER TABLE credits_grant SET (fillfactor = 80);
 """
+TRIES = 10
+
+
+def lock(apps, schema_editor):
+    """Where others read for long, let go and come again: meanwhile nobody can spend."""
+    for attempt in range(TRIES):
+        try:
+            with transaction.atomic(using=schema_editor.connection.alias):
+                schema_editor.execute(LOCK, params=None)
+            return
+        except OperationalError:
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(1)
 
 
 class Migration(migrations.Migration):
@@ -26,7 +41,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0025_adjustment_lists")]
 
     operations = [
-        migrations.RunSQL(LOCK, migrations.RunSQL.noop),
+        migrations.RunPython(lock, migrations.RunPython.noop),
         pgtrigger.migrations.RemoveTrigger(
             model_name="grant",
             name="only_remaining_changes",

@@ -214,3 +214,10 @@ def test_credits_that_would_lapse_before_they_are_given_are_refused(organization
     response = admin.post(url, form)
     assert "choose a later one" in response.content.decode()
     assert organization.wallet.entry_seq == 2
+
+
+def test_every_other_column_of_a_grant_is_kept_from_changing():
+    """The trigger names them, so that a spend, which changes none, pays nothing for it."""
+    [trigger] = [it for it in Grant._meta.triggers if it.name == "only_remaining_changes"]
+    columns = {field.column for field in Grant._meta.concrete_fields}
+    assert set(trigger.operation.columns) == columns - {"remaining", "is_open"}

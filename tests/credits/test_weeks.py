@@ -122,8 +122,8 @@ def test_refill_reads_of_many_organizations_those_that_are_due(organization):
         )
         cursor.execute(
             "INSERT INTO credits_grant (organization_id, kind, priority, amount, remaining, week,"
-            " starts_at, expires_at, created_at) SELECT 1000000 + i, 'weekly', 10, 9, 5, '2026-11-16',"
-            " '2026-11-16T00:00Z', '2026-11-23T00:00Z', '2026-11-16T00:00Z'"
+            " starts_at, expires_at, created_at) SELECT 1000000 + i, 'weekly', 10, 9, 5,"
+            " '2026-11-16', '2026-11-16T00:00Z', '2026-11-23T00:00Z', '2026-11-16T00:00Z'"
             " FROM generate_series(1, 20000) i"
         )
         cursor.execute("SET LOCAL session_replication_role = DEFAULT; ANALYZE")

@@ -16,19 +16,20 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_rich bigint[] := '{}';
     v_poor bigint[] := '{}';
+    v_prices jsonb;
     v_spend record;
 BEGIN
     -- For a lone one, sets are more work than they save.
     IF jsonb_array_length(p_spends) > 1 THEN
-        SELECT found.rich, found.poor INTO v_rich, v_poor
+        SELECT found.rich, found.poor, found.prices INTO v_rich, v_poor, v_prices
         FROM ledger_lock_ordinary(p_spends, p_api_key, p_now) found;
         RETURN QUERY
         SELECT made.*, NULL::timestamptz
-        FROM ledger_spend_sets(p_spends, p_api_key, p_now, v_rich) made;
+        FROM ledger_spend_sets(p_spends, p_api_key, p_now, v_rich, v_prices) made;
         RETURN QUERY
         SELECT refused.item, 'out_of_credits', NULL::uuid, refused.price, refused.total,
             NULL::jsonb, refused.balance, refused.at, NULL::timestamptz
-        FROM ledger_refuse_sets(p_spends, p_api_key, p_now, v_poor) refused;
+        FROM ledger_refuse_sets(p_spends, p_api_key, p_now, v_poor, v_prices) refused;
     END IF;
     FOR v_spend IN
         SELECT * FROM ledger_asked(p_spends, p_api_key) asked
@@ -61,12 +62,21 @@ LANGUAGE sql STABLE AS $$
     ) WITH ORDINALITY
 $$;
 
+-- The actions of a batch with what they cost, as they were read once and kept.
+CREATE OR REPLACE FUNCTION ledger_prices(p_prices jsonb)
+RETURNS TABLE (id bigint, code text, credits integer)
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM jsonb_to_recordset(p_prices) AS (id bigint, code text, credits integer)
+$$;
+
 -- Locks the wallets of a batch; the organizations whose spends can be made or refused as sets: each
 -- action is sold and each key new, and nothing is due. The rich have enough for them all, and what
--- is left tells nobody anything; the poor too little for any, as they were told before. A batch is
--- small against the tables, so rows are found by index, however the planner sees it.
+-- is left tells nobody anything; the poor too little for any, as they were told before. No wallet
+-- guards the prices, so what comes after goes by those that it found. A batch is small against the
+-- tables, so rows are found by index, however the planner sees it.
 CREATE OR REPLACE FUNCTION ledger_lock_ordinary(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz, OUT rich bigint[], OUT poor bigint[]
+    p_spends jsonb, p_api_key bigint, p_now timestamptz,
+    OUT rich bigint[], OUT poor bigint[], OUT prices jsonb
 )
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -74,6 +84,12 @@ DECLARE
 BEGIN
     PERFORM FROM credits_wallet WHERE organization_id = ANY (v_ids)
     ORDER BY organization_id FOR UPDATE;
+
+    SELECT jsonb_agg(jsonb_build_object('id', a.id, 'code', a.code, 'credits', a.credits))
+    INTO prices
+    FROM credits_action a
+    WHERE a.is_active
+        AND a.code = ANY (ARRAY(SELECT asked.action FROM ledger_asked(p_spends, p_api_key) asked));
 
     SELECT coalesce(array_agg(found.organization_id) FILTER (WHERE found.is_rich), '{}'),
         coalesce(array_agg(found.organization_id) FILTER (WHERE found.is_poor), '{}')
@@ -91,7 +107,7 @@ BEGIN
             SELECT asked.organization, sum(asked.quantity::bigint * a.credits) AS credits,
                 min(asked.quantity::bigint * a.credits) AS least
             FROM ledger_asked(p_spends, p_api_key) asked
-            LEFT JOIN credits_action a ON a.code = asked.action AND a.is_active
+            LEFT JOIN ledger_prices(prices) a ON a.code = asked.action
             LEFT JOIN credits_apikey k ON k.id = asked.api_key
             GROUP BY asked.organization
             HAVING count(a.id) = count(*) AND count(k.id) = count(asked.api_key)
@@ -116,7 +132,7 @@ END $$;
 
 -- What the spends of organizations that ledger_lock_ordinary found too poor are told.
 CREATE OR REPLACE FUNCTION ledger_refuse_sets(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[]
+    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[], p_prices jsonb
 )
 RETURNS TABLE (item integer, price integer, total bigint, balance bigint, at timestamptz)
 LANGUAGE sql STABLE AS $$
@@ -127,7 +143,7 @@ LANGUAGE sql STABLE AS $$
         moment.at
     FROM ledger_asked(p_spends, p_api_key) asked
     JOIN credits_wallet w ON w.organization_id = asked.organization
-    JOIN credits_action a ON a.code = asked.action
+    JOIN ledger_prices(p_prices) a ON a.code = asked.action
     CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
     WHERE asked.organization = ANY (p_organizations)
 $$;
@@ -136,7 +152,7 @@ $$;
 -- one. Spends and grants lie along one line of credits, an organization's spends in the order given
 -- and its grants in burn-down order; where two overlap, the one is paid from the other.
 CREATE OR REPLACE FUNCTION ledger_spend_sets(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[]
+    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[], p_prices jsonb
 )
 RETURNS TABLE (
     item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
@@ -168,7 +184,7 @@ BEGIN
                 PARTITION BY asked.organization ORDER BY asked.item
             ) AS stop
         FROM ledger_asked(p_spends, p_api_key) asked
-        JOIN credits_action a ON a.code = asked.action
+        JOIN ledger_prices(p_prices) a ON a.code = asked.action
         WHERE asked.organization = ANY (p_organizations)
     ),
     parts AS MATERIALIZED (

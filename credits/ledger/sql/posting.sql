@@ -70,6 +70,11 @@ LANGUAGE sql STABLE AS $$
         AND (expires_at IS NULL OR expires_at > p_at)
 $$;
 
+-- What one grant gave to a spend.
+CREATE OR REPLACE FUNCTION ledger_part(p_grant uuid, p_kind text, p_credits bigint) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('grant', p_grant, 'kind', p_kind, 'credits', p_credits);
+
 -- Takes credits from the open grants in burn-down order; says what each grant gave.
 -- The caller has seen that they suffice.
 CREATE OR REPLACE FUNCTION ledger_draw(

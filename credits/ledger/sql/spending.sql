@@ -153,8 +153,3 @@ BEGIN
     WHERE e.spend_id = p_first
         AND e.kind = CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 END $$;
-
--- What one grant gave to a spend.
-CREATE OR REPLACE FUNCTION ledger_part(p_grant uuid, p_kind text, p_credits bigint) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN jsonb_build_object('grant', p_grant, 'kind', p_kind, 'credits', p_credits);
