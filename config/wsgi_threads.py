@@ -41,6 +41,7 @@ class WsgiThreads:
         if 0 < content_length(scope) <= SMALL_BYTES:
             body = await read_whole(receive)
             if body is None:
+                await give_up(send)
                 return
             receive = replay(body, receive)
         exchange = _Exchange(scope, receive, send, loop)
@@ -74,6 +75,13 @@ async def read_whole(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
+async def give_up(send: Send) -> None:
+    """Tell a client that stopped within its request, if it still listens."""
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 408, "headers": headers})
+    await send({"type": "http.response.body"})
+
+
 def replay(body: bytes, receive: Receive) -> Receive:
     """A `receive` that first tells the body once more."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -99,6 +107,8 @@ class _Exchange:
 
     def run(self, application: Callable[..., Iterable[bytes]]) -> list[Message]:
         """Have the request answered; returns the messages that are still to be sent."""
+        if self.is_abandoned:
+            return []
         try:
             self._answer(application(environ(self._scope, self._body), self._start))
         except ClientGone:
@@ -107,7 +117,7 @@ class _Exchange:
 
     def _answer(self, chunks: Iterable[bytes]) -> None:
         try:
-            for chunk in chunks:
+            for chunk in () if self._scope["method"] == "HEAD" else chunks:
                 self._pending.append(
                     {"type": "http.response.body", "body": chunk, "more_body": True}
                 )
@@ -183,7 +193,7 @@ def environ(scope: Scope, body: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": scope.get("root_path", ""),
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "PATH_INFO": unquote_to_bytes(_path(scope["raw_path"])).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": host,
@@ -201,6 +211,13 @@ def environ(scope: Scope, body: Any) -> dict[str, Any]:
         name, value = _variable(raw_name), raw_value.decode("latin-1")
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
+
+
+def _path(target: bytes) -> bytes:
+    """The path, also of a whole address (https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)."""
+    if target.startswith(b"/"):
+        return target
+    return b"/" + target.partition(b"://")[2].partition(b"/")[2]
 
 
 def _variable(header: bytes) -> str:

@@ -91,6 +91,7 @@ class Bookkeeping:
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,
         )
+        minute = self._minute
         name = cache.make_key(counter(str(api_key), timezone.now()))
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -99,7 +100,7 @@ class Bookkeeping:
                 total = (await pipeline.execute())[-1]
         except RedisError:
             return
-        if total >= settings.API_REQUESTS_PER_MINUTE:
+        if total >= settings.API_REQUESTS_PER_MINUTE and minute == self._minute:
             self._over.add(secret)
 
     async def _note(self) -> None:

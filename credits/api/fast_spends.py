@@ -24,7 +24,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
 from config import observability
-from config.wsgi_threads import Message, Receive, Scope, Send, read_whole, replay
+from config.wsgi_threads import Message, Receive, Scope, Send, give_up, read_whole, replay
 from credits import key_secrets
 from credits.api import plain, problems
 from credits.api.bookkeeping import Bookkeeping
@@ -98,6 +98,7 @@ class FastSpends:
             return
         body = await read_whole(receive)
         if body is None:
+            await give_up(send)
             return
         is_secure = _is_secure(scope, headers)
         around = self._headers_around.get(is_secure)

@@ -9,7 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    UnreadablePostError,
+)
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -199,6 +205,8 @@ def describe(error: Exception) -> dict[str, Any] | None:
             return document("forbidden", PROBLEMS["forbidden"].meaning)
         case OperationalError() | InterfaceError():
             return document("unavailable", PROBLEMS["unavailable"].meaning)
+        case UnreadablePostError():
+            return document("invalid_request", "The body ended early. Send all of it.")
         case exceptions.Throttled():
             return document("rate_limited", PROBLEMS["rate_limited"].meaning)
         case exceptions.APIException():

@@ -12,9 +12,10 @@ groups grow with the load by themselves. Who comes first is in the first group, 
 Each gets its own answer, and only when the commit is on disk.
 
 What goes wrong goes wrong for a whole group. When the database refused it, nothing was done, and
-each of its spends can be made alone (`Refused`). When the connection was lost, nobody knows whether
-the commit came through (`Unavailable`): the same idempotency key can tell, and the next group gets
-a new connection.
+each of its spends is tried alone, without patience, so that the one at fault is found (`Refused`).
+When the connection was lost, nobody knows whether the commit came through (`Unavailable`): the same
+idempotency key can tell, and the next group gets a new connection. Who left before its spend was
+sent is passed over.
 """
 
 import asyncio
@@ -33,8 +34,11 @@ from psycopg.rows import args_row
 
 MAX_GROUP = 100
 MAX_WAITING = 2_000
-# The function itself waits half a second for a lock. A server that is silent for so long is gone.
+# How long a group waits for a wallet that somebody else has locked, and a spend tried alone after.
+GROUP_LOCK_TIMEOUT, ALONE_LOCK_TIMEOUT = "500ms", "20ms"
+# A server that is silent for so long is gone.
 GROUP_SECONDS = 20
+CONNECT_SECONDS = 5
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +76,7 @@ class Unavailable(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-_CALL = f"SELECT {', '.join(Made._fields)} FROM ledger_spend_group(%s::jsonb, %s) ORDER BY item"  # noqa: S608 our names
+_CALL = f"SELECT {', '.join(Made._fields)} FROM ledger_spend_group(%s::jsonb, %s, %s) ORDER BY item"  # noqa: S608 our names
 _Waiter = tuple[dict[str, Any], "asyncio.Future[Made]"]
 
 
@@ -107,41 +111,65 @@ class GroupCommit:
     async def _commit_all(self) -> None:
         try:
             while self._waiting:
-                await self._commit(self._next_group())
+                if group := self._next_group():
+                    await self._commit(group, GROUP_LOCK_TIMEOUT)
         finally:
             # Nobody waits now, unless this task was stopped in the middle.
             self._committer = None
-            _fail(self._waiting, Unavailable(retry_after_seconds=1))
-            self._waiting.clear()
+            self._turn_all_away()
+
+    def _turn_all_away(self) -> None:
+        _fail(self._waiting, Unavailable(retry_after_seconds=1))
+        self._waiting.clear()
 
     def _next_group(self) -> list[_Waiter]:
-        size = min(len(self._waiting), MAX_GROUP)
-        return [self._waiting.popleft() for _ in range(size)]
+        group: list[_Waiter] = []
+        while self._waiting and len(group) < MAX_GROUP:
+            waiter = self._waiting.popleft()
+            if not waiter[1].done():
+                group.append(waiter)
+        return group
 
-    async def _commit(self, group: list[_Waiter]) -> None:
+    async def _commit(self, group: list[_Waiter], lock_timeout: str) -> None:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
-                all_made = await self._call([spend for spend, _ in group])
+                all_made = await self._call([spend for spend, _ in group], lock_timeout)
         except psycopg.Error as error:
             logger.warning("A group of %s spends failed: %s", len(group), type(error).__name__)
-            is_known = self._connection is not None and not self._connection.closed
-            _fail(group, Refused() if is_known else Unavailable(retry_after_seconds=5))
+            await self._go_on_after(error, group)
         except BaseException as error:
             _fail(group, Unavailable(retry_after_seconds=5))
             await self._disconnect()
             if not isinstance(error, TimeoutError):
                 raise
             logger.warning("The database is silent; a group of %s spends failed.", len(group))
+            # The others would only wait as long, group after group.
+            self._turn_all_away()
         else:
             for (_, answer), made in zip(group, all_made, strict=True):
                 if not answer.done():
                     answer.set_result(made)
 
-    async def _call(self, spends: list[dict[str, Any]]) -> list[Made]:
+    async def _go_on_after(self, error: psycopg.Error, group: list[_Waiter]) -> None:
+        """Only where the server itself says what went wrong was the group surely rolled back."""
+        is_open = self._connection is not None and not self._connection.closed
+        if error.sqlstate is None or not is_open:
+            _fail(group, Unavailable(retry_after_seconds=5))
+        elif len(group) == 1:
+            _fail(group, Refused())
+        else:
+            for waiter in group:
+                await self._commit([waiter], ALONE_LOCK_TIMEOUT)
+
+    async def _call(self, spends: list[dict[str, Any]], lock_timeout: str) -> list[Made]:
         connection = await self._connected()
+        arguments = (json.dumps(spends), self._clock(), lock_timeout)
         async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(_CALL, (json.dumps(spends), self._clock()), prepare=True)
-            return await cursor.fetchall()
+            await cursor.execute(_CALL, arguments, prepare=True)
+            all_made = await cursor.fetchall()
+        if len(all_made) != len(spends):
+            raise RuntimeError(f"{len(spends)} spends got {len(all_made)} answers.")
+        return all_made
 
     async def _connected(self) -> psycopg.AsyncConnection[Made]:
         if self._connection and (self._connection.closed or _is_hung_up(self._connection)):
@@ -176,4 +204,5 @@ def _parameters() -> dict[str, Any]:
     """Where the database is, as Django has it, without what is only for its own connections."""
     own = ("cursor_factory", "context", "prepare_threshold")
     parameters = connection.get_connection_params()
-    return {name: value for name, value in parameters.items() if name not in own}
+    kept = {name: value for name, value in parameters.items() if name not in own}
+    return {**kept, "connect_timeout": CONNECT_SECONDS}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -15,6 +16,7 @@ from credits.ledger import audit, group_commit
 from credits.ledger.group_commit import GroupCommit, Made, Refused, Unavailable
 from credits.models import ApiKey, Organization, Spend, Wallet
 from tests.concurrency.locks import wait_for_who_waits_for_a_lock
+from tests.concurrency.patience import patient_groups
 
 ALT = "alt-text.generate"
 
@@ -45,15 +47,8 @@ def callers(committed_db: None) -> list[Caller]:
 
 @pytest.fixture
 def patient(committed_db: None) -> Iterator[None]:
-    """Groups that wait for a lock as long as a test needs."""
-    alter = "ALTER FUNCTION ledger_spend_group(jsonb, timestamptz) SET lock_timeout = '{}'"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = 'ledger_spend_group'")
-        (setting,) = [one for one in cursor.fetchone()[0] if one.startswith("lock_timeout=")]
-        cursor.execute(alter.format("1h"))
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute(alter.format(setting.removeprefix("lock_timeout=")))
+    with patient_groups():
+        yield
 
 
 def commit(scene: Callable[[GroupCommit], Any]) -> Any:
@@ -179,6 +174,48 @@ def test_a_stuck_wallet_refuses_its_group_and_the_next_go_on(callers: list[Calle
         Wallet.objects.select_for_update().get(organization=callers[0].organization)
         assert commit(scene) == [Refused, *["created"] * 4]
     assert commits_of_references() == [["1"] * 4]
+
+
+def test_who_shares_a_group_with_a_stuck_wallet_is_served(callers: list[Caller]) -> None:
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, callers[1].asks(0))
+        group = (commits.spend(one.asks(1)) for one in callers)
+        return await outcomes(first, *group)
+
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(organization=callers[0].organization)
+        assert commit(scene) == ["created", Refused, *["created"] * 4]
+    assert commits_of_references() == [["0"], *[["1"]] * 4]
+
+
+def test_who_left_before_its_spend_was_sent_has_not_spent(callers: list[Caller]) -> None:
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, callers[0].asks(0))
+        gone = asyncio.create_task(commits.spend(callers[1].asks(1)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await outcomes(first, commits.spend(callers[2].asks(2)))
+
+    assert commit(scene) == ["created"] * 2
+    assert commits_of_references() == [["0"], ["2"]]
+
+
+@pytest.mark.parametrize("failure", [[], psycopg.DataError("nothing a loader can read")])
+def test_what_the_database_did_not_say_itself_leaves_the_outcome_open(
+    callers: list[Caller], monkeypatch: Any, failure: Any
+) -> None:
+    async def fetchall(cursor: Any) -> Any:
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg.AsyncCursor, "fetchall", fetchall)
+            first = await outcomes(commits.spend(callers[0].asks(0)))
+        return first + await outcomes(commits.spend(callers[1].asks(1)))
+
+    assert commit(scene) == [Unavailable, "created"]
 
 
 def while_locked(caller: Caller, call: Callable[[], Any], then: Callable[[int], Any]) -> Any:

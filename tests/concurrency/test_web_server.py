@@ -18,6 +18,7 @@ from credits.ledger import audit
 from credits.models import ApiKey, Organization, Spend, Wallet
 from tests.concurrency.conftest import serving
 from tests.concurrency.locks import wait_for_who_waits_for_a_lock
+from tests.concurrency.patience import patient_groups
 from tests.concurrency.threads import at_once
 
 ALT = b'{"action": "alt-text.generate"}'
@@ -184,23 +185,16 @@ def test_a_stuck_wallet_holds_up_its_own_spends_alone(
 def test_a_group_whose_connection_is_lost_is_told_so_and_may_repeat(
     server: str, organization: Organization, secret: str, connect: Connect
 ) -> None:
-    alter = "ALTER FUNCTION ledger_spend_group(jsonb, timestamptz) SET lock_timeout = '{}'"
     client = connect(server)
     request = (f"Content-Length: {len(ALT)}", "Idempotency-Key: one", "X-Request-ID: order-4711")
-    with connection.cursor() as cursor:
-        cursor.execute(alter.format("1h"))
-    try:
-        with transaction.atomic():
-            Wallet.objects.select_for_update().get(organization=organization)
-            client.send(secret, *request, body=ALT)
-            pid = wait_for_who_waits_for_a_lock()
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
-            status, problem = client.read()
-        assert (status, problem["code"]) == (503, "unavailable")
-    finally:
+    with patient_groups(), transaction.atomic():
+        Wallet.objects.select_for_update().get(organization=organization)
+        client.send(secret, *request, body=ALT)
+        pid = wait_for_who_waits_for_a_lock()
         with connection.cursor() as cursor:
-            cursor.execute(alter.format("500ms"))
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        status, problem = client.read()
+    assert (status, problem["code"]) == (503, "unavailable")
     client.send(secret, *request, body=ALT)
     assert client.read()[0] == 201
     assert Spend.objects.filter(organization=organization).count() == 1

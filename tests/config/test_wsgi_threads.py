@@ -99,8 +99,8 @@ def test_a_large_body_is_read_as_it_comes() -> None:
     assert text(answer) == b"!"
 
 
-@pytest.mark.parametrize("length", [10, BIG])
-def test_part_of_a_body_is_never_taken_for_the_whole(length: int) -> None:
+@pytest.mark.parametrize(("length", "told"), [(10, [408]), (BIG, [])])
+def test_part_of_a_body_is_never_taken_for_the_whole(length: int, told: list[int]) -> None:
     done: list[bytes] = []
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
@@ -108,8 +108,52 @@ def test_part_of_a_body_is_never_taken_for_the_whole(length: int) -> None:
         start("200 OK", [])
         return []
 
-    assert serve(application, [part(b"credits=1")], **sized(length)) == []
+    answer = serve(application, [part(b"credits=1")], **sized(length))
+    assert [message["status"] for message in answer if "status" in message] == told
     assert done == []
+
+
+def test_an_address_may_be_whole_and_a_head_has_no_body() -> None:
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        start("200 OK", [("X-Path", environ["PATH_INFO"])])
+        return [b"body"]
+
+    answer = serve(application, [], method="HEAD", raw_path=b"http://host:80/health/")
+    assert answer[0]["headers"] == [(b"X-Path", b"/health/")]
+    assert text(answer) == b""
+
+
+def test_who_left_before_a_thread_was_free_is_not_served() -> None:
+    served: list[str] = []
+    is_free = threading.Event()
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        served.append(environ["REQUEST_METHOD"])
+        is_free.wait()
+        start("200 OK", [])
+        return []
+
+    async def leave() -> None:
+        web = WsgiThreads(application, threads=1)
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def send(message: object) -> None:
+            pass
+
+        requests = [
+            asyncio.create_task(web(scope(method=method), receive, send))  # type: ignore[arg-type]
+            for method in ("GET", "PUT", "HEAD")
+        ]
+        await asyncio.sleep(0)
+        requests[1].cancel()
+        await asyncio.wait([requests[1]])
+        is_free.set()
+        await asyncio.wait(requests)
+
+    asyncio.run(leave())
+    assert served == ["GET", "HEAD"]
 
 
 def test_who_leaves_a_download_ends_it() -> None:

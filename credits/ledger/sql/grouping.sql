@@ -7,20 +7,22 @@
 -- outcome: created, replayed or out_of_credits, as of ledger_spend; or `other`, where nothing was
 -- done and whoever asks alone is told why. `organization` is its public id, `api_key` the key that
 -- was used, last at `key_used_at`.
-CREATE OR REPLACE FUNCTION ledger_spend_group(p_spends jsonb, p_now timestamptz)
+CREATE OR REPLACE FUNCTION ledger_spend_group(
+    p_spends jsonb, p_now timestamptz, p_lock_timeout text DEFAULT '500ms'
+)
 RETURNS TABLE (
     item integer, outcome text, api_key bigint, key_used_at timestamptz, organization text,
     shows_balance boolean, weekly_credits bigint, spend uuid, price integer, total bigint,
     drawn jsonb, balance bigint, at timestamptz
 )
 LANGUAGE plpgsql
--- A wallet that somebody else keeps locked must not hold up everybody.
-SET lock_timeout = '500ms'
 -- As in batches.sql.
 SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
+    -- A wallet that somebody else keeps locked must not hold up everybody.
+    PERFORM set_config('lock_timeout', p_lock_timeout, true);
     RETURN QUERY
     WITH asked AS MATERIALIZED (
         SELECT (ordinality - 1)::integer AS item, value AS spend,
