@@ -123,12 +123,9 @@ class GroupCommit:
         self._waiting.clear()
 
     def _next_group(self) -> list[_Waiter]:
-        group: list[_Waiter] = []
-        while self._waiting and len(group) < MAX_GROUP:
-            waiter = self._waiting.popleft()
-            if not waiter[1].done():
-                group.append(waiter)
-        return group
+        size = min(len(self._waiting), MAX_GROUP)
+        taken = (self._waiting.popleft() for _ in range(size))
+        return [waiter for waiter in taken if not waiter[1].done()]
 
     async def _commit(self, group: list[_Waiter], lock_timeout: str) -> None:
         try:
@@ -158,8 +155,13 @@ class GroupCommit:
         elif len(group) == 1:
             _fail(group, Refused())
         else:
-            for waiter in group:
-                await self._commit([waiter], ALONE_LOCK_TIMEOUT)
+            try:
+                for waiter in group:
+                    if not waiter[1].done():
+                        await self._commit([waiter], ALONE_LOCK_TIMEOUT)
+            finally:
+                # Whoever is left here if one of them stopped it all.
+                _fail(group, Unavailable(retry_after_seconds=1))
 
     async def _call(self, spends: list[dict[str, Any]], lock_timeout: str) -> list[Made]:
         connection = await self._connected()

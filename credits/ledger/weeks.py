@@ -9,10 +9,9 @@ from credits.ledger import database
 from credits.models import Organization, Wallet
 
 # A spend whose wallet is in the chunk under way waits for its commit: for 2,000 0.1 s on a free
-# processor (for 5,000 a quarter of a second), and of a million organizations too few wait for it to
-# show in the 99th percentile. Each chunk also pays for a commit that waits for the disk: with 1,000
-# the whole took 5 % longer. A pause after each chunk made it longer too and spends no faster, as it
-# is the processor and the log that they share with it, not the locks.
+# processor (for 5,000 a quarter of a second). Each chunk also pays for a commit that waits for the
+# disk: with 1,000 the whole took 5 % longer. A pause after each chunk made it longer too, and no
+# spend faster.
 REFILL_CHUNK = 2_000
 
 

@@ -200,6 +200,44 @@ def test_who_left_before_its_spend_was_sent_has_not_spent(callers: list[Caller])
     assert commits_of_references() == [["0"], ["2"]]
 
 
+def test_who_left_while_its_group_was_refused_has_not_spent(callers: list[Caller]) -> None:
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, callers[1].asks(0))
+        stuck, gone, other = (
+            asyncio.create_task(commits.spend(one.asks(1))) for one in callers[:3]
+        )
+        await first
+        while commits._waiting:
+            await asyncio.sleep(0)
+        gone.cancel()
+        return await outcomes(stuck, other)
+
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(organization=callers[0].organization)
+        assert commit(scene) == [Refused, "created"]
+    assert commits_of_references() == [["0"], ["1"]]
+
+
+def test_nobody_of_a_refused_group_is_forgotten_when_all_is_stopped(
+    callers: list[Caller], monkeypatch: Any
+) -> None:
+    async def scene(commits: GroupCommit) -> list[Any]:
+        call = commits._call
+
+        async def failing(spends: list[dict[str, Any]], lock_timeout: str) -> list[Made]:
+            if len(spends) == 1 and spends[0]["reference"] == "1":
+                raise RuntimeError("out of order")
+            return await call(spends, lock_timeout)
+
+        monkeypatch.setattr(commits, "_call", failing)
+        first = await under_way(commits, callers[1].asks(0))
+        return await outcomes(first, *(commits.spend(one.asks(1)) for one in callers[:3]))
+
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(organization=callers[0].organization)
+        assert commit(scene) == ["created", *[Unavailable] * 3]
+
+
 @pytest.mark.parametrize("failure", [[], psycopg.DataError("nothing a loader can read")])
 def test_what_the_database_did_not_say_itself_leaves_the_outcome_open(
     callers: list[Caller], monkeypatch: Any, failure: Any
