@@ -19,6 +19,8 @@ from tests.concurrency.locks import wait_for_who_waits_for_a_lock
 from tests.concurrency.patience import patient_groups
 
 ALT = "alt-text.generate"
+# Whoever is forgotten waits for ever; nothing here takes nearly as long.
+HANGS_SECONDS = 60
 
 
 class Caller:
@@ -57,7 +59,8 @@ def commit(scene: Callable[[GroupCommit], Any]) -> Any:
     async def play() -> Any:
         commits = GroupCommit(clock=timezone.now)
         try:
-            return await scene(commits)
+            async with asyncio.timeout(HANGS_SECONDS):
+                return await scene(commits)
         finally:
             await commits.close()
 
