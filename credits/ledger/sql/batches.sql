@@ -121,7 +121,9 @@ BEGIN
         JOIN credits_wallet w ON w.organization_id = wanted.organization
         JOIN credits_organization o ON o.id = w.organization_id
         CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
-        CROSS JOIN LATERAL ledger_due(w.organization_id, w.bundle_week, moment.at) due
+        CROSS JOIN LATERAL ledger_due(
+            w.organization_id, w.bundle_week, o.weekly_credits, moment.at
+        ) due
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(remaining), 0) AS credits
             FROM ledger_spendable(w.organization_id, moment.at)

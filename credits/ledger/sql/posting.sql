@@ -1,34 +1,40 @@
--- The one way to move credits: change a grant's remainder and write the entry that explains it.
--- The caller holds the wallet's lock, so sequence numbers have no gaps.
-CREATE OR REPLACE FUNCTION ledger_post(
+-- The one way to move credits: change a grant's remainder, which is returned, and write the entry
+-- that explains it. The caller holds the wallet's lock, so sequence numbers have no gaps.
+DROP FUNCTION IF EXISTS
+    ledger_post(bigint, uuid, text, bigint, timestamptz, uuid, bigint, text, uuid);
+CREATE FUNCTION ledger_post(
     p_organization bigint, p_grant uuid, p_kind text, p_credits bigint, p_now timestamptz,
     p_spend uuid DEFAULT NULL, p_actor bigint DEFAULT NULL, p_reason text DEFAULT '',
     p_adjustment uuid DEFAULT NULL
-) RETURNS void
+) RETURNS bigint
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_seq bigint;
+    v_remaining bigint;
 BEGIN
-    WITH wallet AS (
-        UPDATE credits_wallet
-        SET entry_seq = entry_seq + 1,
-            last_entry_at = p_now,
-            used_since_refill = used_since_refill OR p_kind IN ('spend', 'hold')
-        WHERE organization_id = p_organization
-        RETURNING entry_seq
-    ), changed AS (
-        UPDATE credits_grant SET remaining = remaining + p_credits
-        WHERE id = p_grant AND organization_id = p_organization
-        RETURNING remaining
-    )
+    UPDATE credits_wallet
+    SET entry_seq = entry_seq + 1,
+        last_entry_at = p_now,
+        used_since_refill = used_since_refill OR p_kind IN ('spend', 'hold')
+    WHERE organization_id = p_organization
+    RETURNING entry_seq INTO v_seq;
+
+    UPDATE credits_grant SET remaining = remaining + p_credits
+    WHERE id = p_grant AND organization_id = p_organization
+    RETURNING remaining INTO v_remaining;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'organization % has no grant %', p_organization, p_grant;
+    END IF;
+
     INSERT INTO credits_entry (
         organization_id, seq, grant_id, kind, credits, remaining_after, spend_id, actor_id, reason,
         adjustment_id, created_at
     )
-    SELECT p_organization, wallet.entry_seq, p_grant, p_kind, p_credits, changed.remaining, p_spend,
-        p_actor, p_reason, p_adjustment, p_now
-    FROM wallet, changed;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'organization % has no grant %', p_organization, p_grant;
-    END IF;
+    VALUES (
+        p_organization, v_seq, p_grant, p_kind, p_credits, v_remaining, p_spend, p_actor, p_reason,
+        p_adjustment, p_now
+    );
+    RETURN v_remaining;
 END $$;
 
 -- A new grant and the entry that fills it.
@@ -210,12 +216,15 @@ BEGIN
     END IF;
 END $$;
 
--- Whether ledger_touch has anything to write down. Planned as a part of the query that asks.
+-- Whether ledger_touch has anything to write down that somebody could notice: for an organization
+-- without a bundle a new week is nothing. Planned as a part of the query that asks.
+DROP FUNCTION IF EXISTS ledger_due(bigint, date, timestamptz);
 CREATE OR REPLACE FUNCTION ledger_due(
-    p_organization bigint, p_bundle_week date, p_at timestamptz
+    p_organization bigint, p_bundle_week date, p_weekly_credits bigint, p_at timestamptz
 ) RETURNS TABLE (is_due boolean)
 LANGUAGE sql STABLE AS $$
-    SELECT p_bundle_week IS NULL OR p_bundle_week < ledger_week(p_at)
+    SELECT p_weekly_credits > 0
+            AND (p_bundle_week IS NULL OR p_bundle_week < ledger_week(p_at))
         OR EXISTS (
             SELECT FROM credits_spend s
             WHERE s.organization_id = p_organization AND s.status = 'held'

@@ -19,6 +19,7 @@ DECLARE
     v_wallet record;
     v_seen record;
     v_used bigint;
+    v_remaining bigint;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
     SELECT greatest(p_now, w.last_entry_at) AS now, w.bundle_week, w.out_of_credits_at, w.low_at
@@ -40,7 +41,9 @@ BEGIN
         ) AS first
     INTO STRICT v_seen
     FROM credits_organization o
-    CROSS JOIN ledger_due(o.id, v_wallet.bundle_week, v_wallet.now) due
+    CROSS JOIN ledger_due(
+        o.id, v_wallet.bundle_week, o.weekly_credits, v_wallet.now
+    ) due
     LEFT JOIN credits_action a ON a.code = p_action AND a.is_active
     LEFT JOIN LATERAL (
         SELECT *, sum(remaining) OVER () AS available
@@ -111,7 +114,7 @@ BEGIN
     )
     RETURNING id INTO spend;
     IF v_seen.remaining >= total AND NOT v_seen.is_due THEN
-        PERFORM ledger_post(p_organization, v_seen.grant_id, v_kind, -total, at, spend);
+        v_remaining := ledger_post(p_organization, v_seen.grant_id, v_kind, -total, at, spend);
         drawn := jsonb_build_array(ledger_part(v_seen.grant_id, v_seen.grant_kind, total));
     ELSE
         drawn := ledger_draw(p_organization, v_kind, total, at, spend);
