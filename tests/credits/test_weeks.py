@@ -131,6 +131,9 @@ def test_refill_reads_of_many_organizations_those_that_are_due(organization):
     assert list(ledger.refill(now=MONDAY, chunk=1500)) == [1500, 1000]
     assert list(ledger.refill(now=MONDAY)) == []
     assert rows_of_whole_tables_read() == before
+    ids = Grant.objects.filter(week=MONDAY.date()).order_by("organization").values_list("pk")
+    assert {id_.version for (id_,) in ids} == {7}
+    assert list(ids) == sorted(ids)
 
 
 def rows_of_whole_tables_read() -> int:

@@ -24,6 +24,8 @@ TABLES = ("credits_grant", "credits_entry")
 SHADOW_PER_SECOND = 500
 SHADOW_CLIENTS = 16
 WARM_UP_SECONDS = 2
+# Of a load's spends: its sessions connect, and each plans the function.
+FIRST_SECONDS = 1
 
 # Each with ten entries: two grants and eight spends.
 FLAT_SPENDS = 8
@@ -156,8 +158,8 @@ def shadow(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Rou
 def _steady_spends(
     stage: Stage, size: int, seconds: float
 ) -> tuple[Load, list[generators.Latency]]:
-    """What a client sees, from the moment a spend was due."""
-    return generators.pgbench_latencies(
+    """What a client sees, from the moment a spend was due, once the sessions are there."""
+    load, latencies = generators.pgbench_latencies(
         *(stage, "shadow", "spend", f"--rate={SHADOW_PER_SECOND}"),
         clients=SHADOW_CLIENTS,
         seconds=seconds,
@@ -165,6 +167,10 @@ def _steady_spends(
         last=size,
         action="alt-text.generate",
     )
+    begun_at = min(call.at - call.ms / 1000 for call in latencies)
+    steady = [call for call in latencies if call.at > begun_at + FIRST_SECONDS]
+    load.p50_ms, load.p99_ms = generators.percentiles([call.ms for call in steady])
+    return load, steady
 
 
 def flat(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Round]:
