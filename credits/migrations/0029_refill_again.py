@@ -6,6 +6,6 @@ from credits.ledger import sql
 class Migration(migrations.Migration):
     """So that the Monday refill asks the operating system for random bits once per chunk."""
 
-    dependencies = [("credits", "0027_refill_speed")]
+    dependencies = [("credits", "0028_nothing_due")]
 
     operations = [sql.install("refill.sql")]
