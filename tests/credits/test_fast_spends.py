@@ -14,6 +14,8 @@ from django.utils import timezone
 from config.wsgi_threads import WsgiThreads
 from credits import staff_keys
 from credits.access import create_key, revoke_key
+from credits.api.denials import Denials
+from credits.api.fast_path import FastPath
 from credits.api.fast_spends import FastSpends
 from credits.models import Action, Organization, Service, Spend, User
 from tests.asgi import Reply, ask
@@ -183,7 +185,7 @@ def django(committed_db: None, loop: Any) -> Django:
 @pytest.fixture
 def fast(django: Django, loop: Any) -> Any:
     """The program, which has learned from its first answer what is around each."""
-    application = FastSpends(otherwise=django)
+    application = FastPath([FastSpends(Denials())], otherwise=django)
     send(application, World(), asking())
     django.asked = 0
     yield application
