@@ -21,9 +21,9 @@ from credits.api.denials import Denials
 from credits.api.fast_path import Answer, Headers
 from credits.api.fast_spends import payload, spend_document
 from credits.api.rendering import render
-from credits.api.serializers import MAX_BATCH
 from credits.ledger.group_commit import GroupCommit, Made, Unavailable
 
+MAX_ITEMS = 250
 MAX_GROUP = 4
 MAX_WAITING = 100
 
@@ -72,7 +72,7 @@ def _plain_items(body: bytes) -> Sequence[plain.SpendFields] | None:
     if type(fields) is not dict or fields.keys() != {"spends"}:
         return None
     spends = fields["spends"]
-    if type(spends) is not list or not 1 <= len(spends) <= MAX_BATCH:
+    if type(spends) is not list or not 1 <= len(spends) <= MAX_ITEMS:
         return None
     asked = [plain.batch_item(item) for item in spends]
     return None if None in asked else asked  # type: ignore[return-value]

@@ -152,6 +152,59 @@ def test_what_fails_in_a_group_leaves_the_others_unharmed(callers: list[Caller])
     assert commits_of_references() == [["0", "5"]]
 
 
+def batch(caller: Caller, *spends: dict) -> dict:
+    return {"secret": caller.secret, "spends": list(spends)}
+
+
+def test_batches_share_a_commit_and_each_gets_the_answers_to_its_own(callers: list[Caller]) -> None:
+    one, other = callers[:2]
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, batch(one, one.asks(0), one.asks(0, key="k")))
+        return await outcomes(
+            first,
+            commits.spend(batch(one, one.asks(1, key="l"), one.asks(0, key="k"))),
+            commits.spend(other.asks(2)),
+            commits.spend(batch(other, *(other.asks(number) for number in range(3, 6)))),
+        )
+
+    assert commit(scene) == [
+        ["created", "created"],
+        ["created", "replayed"],
+        "created",
+        ["created"] * 3,
+    ]
+    assert commits_of_references() == [["0", "0"], ["1", "2", "3", "4", "5"]]
+
+
+def test_of_a_batch_with_what_its_key_may_not_spend_nothing_is_made(callers: list[Caller]) -> None:
+    one, other = callers[:2]
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, other.asks(0))
+        odd = batch(one, one.asks(1), one.asks(2, action="nothing.such"), one.asks(3))
+        return await outcomes(first, commits.spend(odd), commits.spend(other.asks(4)))
+
+    assert commit(scene) == ["created", ["other"] * 3, "created"]
+    assert commits_of_references() == [["0"], ["4"]]
+
+
+def test_of_a_batch_with_a_conflict_nothing_is_made_and_its_group_is_served(
+    callers: list[Caller],
+) -> None:
+    one, other = callers[:2]
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, one.asks(0, key="k"))
+        odd = batch(one, one.asks(1), one.asks(2, key="k"))
+        fine = batch(other, other.asks(3), other.asks(4))
+        return await outcomes(first, commits.spend(odd), commits.spend(fine))
+
+    assert commit(scene) == ["created", Refused, ["created"] * 2]
+    assert commits_of_references() == [["0"], ["3", "4"]]
+    assert one.organization.wallet.entry_seq == 2  # The week's bundle, and the first spend.
+
+
 def test_a_key_revoked_while_its_spend_waits_is_refused(callers: list[Caller]) -> None:
     async def scene(commits: GroupCommit) -> list[Any]:
         first = await under_way(commits, callers[0].asks(0))
