@@ -5,7 +5,7 @@ unless each is made, replayed or short of credits (see sql/grouping.sql), so not
 the view begins anew. Once there is something made, no answer but its own is right any more.
 
 Batches have a committer and a connection of their own, so that no single spend waits behind one.
-What is read and written here holds up the event loop, some 5 µs per item, so large ones are the
+What is read and written here holds up the event loop, some 10 µs per item, so large ones are the
 view's too.
 """
 
