@@ -1,4 +1,4 @@
-"""The entry of the web server: the hot call by itself, everything else by Django in threads."""
+"""The entry of the web server: spends by themselves, everything else by Django in threads."""
 
 import os
 
@@ -10,15 +10,22 @@ _django = get_wsgi_application()
 from django.conf import settings  # noqa: E402 - the settings are there only now
 
 from config.wsgi_threads import Receive, Scope, Send, WsgiThreads  # noqa: E402
-from credits.api.fast_spends import FastSpends  # noqa: E402 - as its models are
+from credits.api.denials import Denials  # noqa: E402 - as its models are
+from credits.api.fast_batches import FastBatches  # noqa: E402
+from credits.api.fast_path import FastPath  # noqa: E402
+from credits.api.fast_spends import FastSpends  # noqa: E402
 
-_spends = FastSpends(otherwise=WsgiThreads(_django, settings.WEB_THREADS))
+_denials = Denials()
+_fast_path = FastPath(
+    [FastSpends(_denials), FastBatches(_denials)],
+    otherwise=WsgiThreads(_django, settings.WEB_THREADS),
+)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     match scope["type"]:
         case "http":
-            await _spends(scope, receive, send)
+            await _fast_path(scope, receive, send)
         case "lifespan":
             await _live(receive, send)
         case "websocket":
@@ -30,5 +37,5 @@ async def _live(receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await _spends.close()
+    await _fast_path.close()
     await send({"type": "lifespan.shutdown.complete"})

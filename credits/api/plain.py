@@ -74,7 +74,8 @@ def _is_text(value: object, max_length: int) -> bool:
         isinstance(value, str)
         and 0 < len(value) <= max_length
         and value == value.strip()
-        and not _UNTEXT.search(value)
+        # What can be printed has none of it, and is known sooner.
+        and (value.isprintable() or not _UNTEXT.search(value))
     )
 
 
@@ -88,13 +89,13 @@ def spend_body(
     created_at: datetime,
     balance: int | None,
 ) -> dict[str, Any]:
-    """A spend as SpendSerializer shows it, ready for JSON.
+    """A spend as SpendSerializer shows it, its id and moment as credits.api.rendering takes them.
 
     `organization` is a public id, `drawn` has the grant's id as text, its kind and the credits it
     gave; `balance` is None where it is not shown.
     """
     body = {
-        "id": str(id),
+        "id": id,
         "organization": organization,
         "action": asked.action,
         "quantity": asked.quantity,
@@ -102,7 +103,7 @@ def spend_body(
         "status": "spent",
         "reference": asked.reference,
         "drawn": drawn,
-        "created_at": created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": created_at.astimezone(UTC),
     }
     if balance is not None:
         body["balance"] = balance
@@ -112,7 +113,7 @@ def spend_body(
 def result_body(result: ledger.SpendResult) -> dict[str, Any]:
     """What the ledger made, as SpendSerializer shows it."""
     organization = result.organization
-    return spend_body(
+    body = spend_body(
         result,
         id=result.id,
         organization=organization.public_id,
@@ -124,3 +125,5 @@ def result_body(result: ledger.SpendResult) -> dict[str, Any]:
         created_at=result.created_at,
         balance=result.balance if organization.show_balance else None,
     )
+    moment = body["created_at"].isoformat().replace("+00:00", "Z")
+    return {**body, "id": str(result.id), "created_at": moment}

@@ -7,33 +7,34 @@ makes all that wait in one call of `ledger_spend_group` (sql/grouping.sql) and s
     B arrives ─────► waits: B                                │
     C arrives ────────► waits: B, C                          └─► calls with [B, C] ── commit ─► both
 
-Nobody waits for company: A came alone and went at once. Company is who comes meanwhile, and so
-groups grow with the load by themselves. Who comes first is in the first group, and first in it.
-Each gets its own answer, and only when the commit is on disk.
+A request asks for one spend or for a batch of them. Nobody waits for company: A came alone and went
+at once. Company is who comes meanwhile, and so groups grow with the load by themselves. Who comes
+first is in the first group, and first in it. Each gets its own answer, and only when the commit is
+on disk.
 
 What goes wrong goes wrong for a whole group. When the database refused it, nothing was done, and
-each of its spends is tried alone, without patience, so that the one at fault is found (`Refused`).
-When the connection was lost, nobody knows whether the commit came through (`Unavailable`): the same
-idempotency key can tell, and the next group gets a new connection. Who left before its spend was
-sent is passed over.
+each of its requests is tried alone, without patience, so that the one at fault is found
+(`Refused`). When the connection was lost, nobody knows whether the commit came through
+(`Unavailable`): the same idempotency key can tell, and the next group gets a new connection. Who
+left before its request was sent is passed over.
 """
 
 import asyncio
-import json
 import logging
 import select
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import psycopg
 from django.db import connection
 from psycopg.rows import args_row
+from psycopg.types.json import set_json_loads
 
-MAX_GROUP = 100
-MAX_WAITING = 2_000
 # How long a group waits for a wallet that somebody else has locked, and a spend tried alone after.
 GROUP_LOCK_TIMEOUT, ALONE_LOCK_TIMEOUT = "500ms", "20ms"
 # A server that is silent for so long is gone.
@@ -65,7 +66,7 @@ class Made(NamedTuple):
 
 
 class Refused(Exception):
-    """The database refused the whole group: nothing was done, and a spend may succeed alone."""
+    """The database refused the whole group: nothing was done, and a request may succeed alone."""
 
 
 class Unavailable(Exception):
@@ -77,27 +78,34 @@ class Unavailable(Exception):
 
 
 _CALL = f"SELECT {', '.join(Made._fields)} FROM ledger_spend_group(%s::jsonb, %s, %s) ORDER BY item"  # noqa: S608 our names
-_Waiter = tuple[dict[str, Any], "asyncio.Future[Made]"]
+_Waiter = tuple[dict[str, Any], "asyncio.Future[list[Made]]"]
 
 
 class GroupCommit:
-    """The committer of one event loop; `clock` tells it the time."""
+    """A committer with a connection of its own; `clock` tells it the time.
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    At most `max_group` requests are in a group, and `max_waiting` wait for theirs.
+    """
+
+    def __init__(
+        self, clock: Callable[[], datetime], *, max_group: int = 100, max_waiting: int = 2_000
+    ) -> None:
         self._clock = clock
+        self._max_group = max_group
+        self._max_waiting = max_waiting
         self._waiting: deque[_Waiter] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._connection: psycopg.AsyncConnection[Made] | None = None
 
-    async def spend(self, spend: dict[str, Any]) -> Made:
-        """Make a spend, one of `p_spends` in sql/grouping.sql. Raises Refused or Unavailable.
+    async def spend(self, request: dict[str, Any]) -> list[Made]:
+        """Make the spends of a request, one of `p_spends` in sql/grouping.sql.
 
-        Who stops waiting for the answer may find the spend made.
+        Raises Refused or Unavailable. Who stops waiting for the answer may find the spends made.
         """
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= self._max_waiting:
             raise Unavailable(retry_after_seconds=1)
-        answer: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
-        self._waiting.append((spend, answer))
+        answer: asyncio.Future[list[Made]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit_all())
         return await answer
@@ -123,23 +131,23 @@ class GroupCommit:
         self._waiting.clear()
 
     def _next_group(self) -> list[_Waiter]:
-        size = min(len(self._waiting), MAX_GROUP)
+        size = min(len(self._waiting), self._max_group)
         taken = (self._waiting.popleft() for _ in range(size))
         return [waiter for waiter in taken if not waiter[1].done()]
 
     async def _commit(self, group: list[_Waiter], lock_timeout: str) -> None:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
-                all_made = await self._call([spend for spend, _ in group], lock_timeout)
+                all_made = await self._call([request for request, _ in group], lock_timeout)
         except psycopg.Error as error:
-            logger.warning("A group of %s spends failed: %s", len(group), type(error).__name__)
+            logger.warning("A group of %s requests failed: %s", len(group), type(error).__name__)
             await self._go_on_after(error, group)
         except BaseException as error:
             _fail(group, Unavailable(retry_after_seconds=5))
             await self._disconnect()
             if not isinstance(error, TimeoutError):
                 raise
-            logger.warning("The database is silent; a group of %s spends failed.", len(group))
+            logger.warning("The database is silent; a group of %s requests failed.", len(group))
             # The others would only wait as long, group after group.
             self._turn_all_away()
         else:
@@ -163,15 +171,17 @@ class GroupCommit:
                 # Whoever is left here if one of them stopped it all.
                 _fail(group, Unavailable(retry_after_seconds=1))
 
-    async def _call(self, spends: list[dict[str, Any]], lock_timeout: str) -> list[Made]:
+    async def _call(self, requests: list[dict[str, Any]], lock_timeout: str) -> list[list[Made]]:
         connection = await self._connected()
-        arguments = (json.dumps(spends), self._clock(), lock_timeout)
+        arguments = (orjson.dumps(requests).decode(), self._clock(), lock_timeout)
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(_CALL, arguments, prepare=True)
             all_made = await cursor.fetchall()
-        if len(all_made) != len(spends):
-            raise RuntimeError(f"{len(spends)} spends got {len(all_made)} answers.")
-        return all_made
+        sizes = [len(request.get("spends", (request,))) for request in requests]
+        if len(all_made) != sum(sizes):
+            raise RuntimeError(f"{sum(sizes)} spends got {len(all_made)} answers.")
+        answers = iter(all_made)
+        return [list(islice(answers, size)) for size in sizes]
 
     async def _connected(self) -> psycopg.AsyncConnection[Made]:
         if self._connection and (self._connection.closed or _is_hung_up(self._connection)):
@@ -181,6 +191,7 @@ class GroupCommit:
             self._connection = await psycopg.AsyncConnection.connect(
                 **parameters, autocommit=True, row_factory=args_row(Made)
             )
+            set_json_loads(orjson.loads, self._connection)
         return self._connection
 
     async def _disconnect(self) -> None:

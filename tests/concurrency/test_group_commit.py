@@ -53,11 +53,11 @@ def patient(committed_db: None) -> Iterator[None]:
         yield
 
 
-def commit(scene: Callable[[GroupCommit], Any]) -> Any:
+def commit(scene: Callable[[GroupCommit], Any], **limits: int) -> Any:
     """Play a scene with a committer of its own."""
 
     async def play() -> Any:
-        commits = GroupCommit(clock=timezone.now)
+        commits = GroupCommit(clock=timezone.now, **limits)
         try:
             async with asyncio.timeout(HANGS_SECONDS):
                 return await scene(commits)
@@ -67,8 +67,8 @@ def commit(scene: Callable[[GroupCommit], Any]) -> Any:
     return asyncio.run(play())
 
 
-async def under_way(commits: GroupCommit, spend: dict) -> "asyncio.Task[Made]":
-    """A spend whose group has been taken up, so that whoever comes now is too late for it."""
+async def under_way(commits: GroupCommit, spend: dict) -> "asyncio.Task[list[Made]]":
+    """A request whose group has been taken up, so that whoever comes now is too late for it."""
     task = asyncio.create_task(commits.spend(spend))
     while commits._waiting or not commits._committer:
         await asyncio.sleep(0)
@@ -76,8 +76,13 @@ async def under_way(commits: GroupCommit, spend: dict) -> "asyncio.Task[Made]":
 
 
 async def outcomes(*tasks: Any) -> list[Any]:
+    """What came of requests: of a batch a list, or the exception's type."""
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    return [one.outcome if isinstance(one, Made) else type(one) for one in results]
+    return [outcome(made) if isinstance(made, list) else type(made) for made in results]
+
+
+def outcome(made: list[Made]) -> Any:
+    return made[0].outcome if len(made) == 1 else [one.outcome for one in made]
 
 
 def commits_of_references() -> list[list[str]]:
@@ -114,15 +119,11 @@ def test_a_lone_request_waits_for_no_timer(callers: list[Caller], monkeypatch: A
     assert commits_of_references() == [["0"], ["1"], ["2"]]
 
 
-def test_who_comes_first_is_first_however_many_groups_it_takes(
-    callers: list[Caller], monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(group_commit, "MAX_GROUP", 7)
-
+def test_who_comes_first_is_first_however_many_groups_it_takes(callers: list[Caller]) -> None:
     async def scene(commits: GroupCommit) -> list[Any]:
         return await outcomes(*(commits.spend(callers[0].asks(number)) for number in range(40)))
 
-    assert commit(scene) == ["created"] * 40
+    assert commit(scene, max_group=7) == ["created"] * 40
     entries = callers[0].organization.entries.filter(kind="spend").order_by("seq")
     made = list(entries.values_list("spend__reference", flat=True))
     assert made == [str(number) for number in range(40)]
@@ -149,6 +150,59 @@ def test_what_fails_in_a_group_leaves_the_others_unharmed(callers: list[Caller])
     assert poor_one == "out_of_credits"
     assert {unknown, refused, conflict} == {"other"}
     assert commits_of_references() == [["0", "5"]]
+
+
+def batch(caller: Caller, *spends: dict) -> dict:
+    return {"secret": caller.secret, "spends": list(spends)}
+
+
+def test_batches_share_a_commit_and_each_gets_the_answers_to_its_own(callers: list[Caller]) -> None:
+    one, other = callers[:2]
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, batch(one, one.asks(0), one.asks(0, key="k")))
+        return await outcomes(
+            first,
+            commits.spend(batch(one, one.asks(1, key="l"), one.asks(0, key="k"))),
+            commits.spend(other.asks(2)),
+            commits.spend(batch(other, *(other.asks(number) for number in range(3, 6)))),
+        )
+
+    assert commit(scene) == [
+        ["created", "created"],
+        ["created", "replayed"],
+        "created",
+        ["created"] * 3,
+    ]
+    assert commits_of_references() == [["0", "0"], ["1", "2", "3", "4", "5"]]
+
+
+def test_of_a_batch_with_what_its_key_may_not_spend_nothing_is_made(callers: list[Caller]) -> None:
+    one, other = callers[:2]
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, other.asks(0))
+        odd = batch(one, one.asks(1), one.asks(2, action="nothing.such"), one.asks(3))
+        return await outcomes(first, commits.spend(odd), commits.spend(other.asks(4)))
+
+    assert commit(scene) == ["created", ["other"] * 3, "created"]
+    assert commits_of_references() == [["0"], ["4"]]
+
+
+def test_of_a_batch_with_a_conflict_nothing_is_made_and_its_group_is_served(
+    callers: list[Caller],
+) -> None:
+    one, other = callers[:2]
+
+    async def scene(commits: GroupCommit) -> list[Any]:
+        first = await under_way(commits, one.asks(0, key="k"))
+        odd = batch(one, one.asks(1), one.asks(2, key="k"))
+        fine = batch(other, other.asks(3), other.asks(4))
+        return await outcomes(first, commits.spend(odd), commits.spend(fine))
+
+    assert commit(scene) == ["created", Refused, ["created"] * 2]
+    assert commits_of_references() == [["0"], ["3", "4"]]
+    assert one.organization.wallet.entry_seq == 2  # The week's bundle, and the first spend.
 
 
 def test_a_key_revoked_while_its_spend_waits_is_refused(callers: list[Caller]) -> None:
@@ -227,7 +281,7 @@ def test_nobody_of_a_refused_group_is_forgotten_when_all_is_stopped(
     async def scene(commits: GroupCommit) -> list[Any]:
         call = commits._call
 
-        async def failing(spends: list[dict[str, Any]], lock_timeout: str) -> list[Made]:
+        async def failing(spends: list[dict[str, Any]], lock_timeout: str) -> list[list[Made]]:
             if len(spends) == 1 and spends[0]["reference"] == "1":
                 raise RuntimeError("out of order")
             return await call(spends, lock_timeout)
@@ -314,11 +368,7 @@ def test_a_silent_database_is_given_up(callers: list[Caller], monkeypatch: Any) 
     assert commits_of_references() == [["1"]]
 
 
-def test_a_full_queue_refuses_at_once_and_forgets_nobody(
-    callers: list[Caller], monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(group_commit, "MAX_WAITING", 3)
-
+def test_a_full_queue_refuses_at_once_and_forgets_nobody(callers: list[Caller]) -> None:
     async def scene(commits: GroupCommit) -> list[Any]:
         first = await under_way(commits, callers[0].asks(0))
         waiting = [asyncio.create_task(commits.spend(callers[1].asks(n))) for n in range(1, 4)]
@@ -328,7 +378,7 @@ def test_a_full_queue_refuses_at_once_and_forgets_nobody(
         assert full.value.retry_after_seconds == 1
         return await outcomes(first, *waiting)
 
-    assert commit(scene) == ["created"] * 4
+    assert commit(scene, max_waiting=3) == ["created"] * 4
     assert commits_of_references() == [["0"], ["1", "2", "3"]]
 
 

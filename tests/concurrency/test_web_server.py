@@ -42,6 +42,7 @@ def a_server(**environment: str) -> Iterator[str]:
     with serving("-m", "gunicorn", "-c", "config/gunicorn.py", **settings) as url:
         other = Organization.objects.create(name="First", weekly_credits=5)
         assert spend(url, create_key(name="First", organization=other)[1]).status_code == 201
+        assert spend_all(url, create_key(name="First", organization=other)[1]).status_code == 200
         yield url
 
 
@@ -63,6 +64,11 @@ def spend(url: str, secret: str, body: bytes = ALT, **headers: str) -> requests.
         },
         timeout=30,
     )
+
+
+def spend_all(url: str, secret: str, body: bytes = b'{"spends": [%s]}' % ALT) -> requests.Response:
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    return requests.post(f"{url}/api/v1/spends/batch", body, headers=headers, timeout=30)
 
 
 class Client:
@@ -182,22 +188,55 @@ def test_a_stuck_wallet_holds_up_its_own_spends_alone(
     assert list(audit.findings()) == []
 
 
+KEYED_BATCH = b'{"spends": [{"action": "alt-text.generate", "idempotency_key": "one"}]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "header", "made"),
+    [
+        ("spends", ALT, "Idempotency-Key: one", 201),
+        ("spends/batch", KEYED_BATCH, "Accept: */*", 200),
+    ],
+)
 def test_a_group_whose_connection_is_lost_is_told_so_and_may_repeat(
-    server: str, organization: Organization, secret: str, connect: Connect
+    server: str,
+    organization: Organization,
+    secret: str,
+    connect: Connect,
+    path: str,
+    body: bytes,
+    header: str,
+    made: int,
 ) -> None:
     client = connect(server)
-    request = (f"Content-Length: {len(ALT)}", "Idempotency-Key: one", "X-Request-ID: order-4711")
+    request = (f"Content-Length: {len(body)}", header, "X-Request-ID: order-4711")
     with patient_groups(), transaction.atomic():
         Wallet.objects.select_for_update().get(organization=organization)
-        client.send(secret, *request, body=ALT)
+        client.send(secret, *request, body=body, path=path)
         pid = wait_for_who_waits_for_a_lock()
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
         status, problem = client.read()
     assert (status, problem["code"]) == (503, "unavailable")
-    client.send(secret, *request, body=ALT)
-    assert client.read()[0] == 201
+    client.send(secret, *request, body=body, path=path)
+    assert client.read()[0] == made
     assert Spend.objects.filter(organization=organization).count() == 1
+
+
+def test_a_batch_killed_between_commit_and_answer_gets_its_first_answer_when_repeated(
+    web_server: str, organization: Organization, secret: str
+) -> None:
+    dying = ("-m", "tests.concurrency.dying_web", "credits.api.fast_batches.render", "before")
+    with serving(*dying, WEB_WORKERS="1") as url:
+        assert spend_all(url, secret).status_code == 200  # By the view.
+        with pytest.raises(requests.ConnectionError):
+            spend_all(url, secret, KEYED_BATCH)
+    committed = Spend.objects.get(idempotency_key="one")
+    for _ in range(6):
+        (result,) = spend_all(web_server, secret, KEYED_BATCH).json()["results"]
+        assert (result["replayed"], result["spend"]["id"]) == (True, str(committed.pk))
+    assert Spend.objects.filter(organization=organization).count() == 2
+    assert list(audit.findings()) == []
 
 
 def test_killed_between_commit_and_answer_the_repeat_gets_the_first_answer(
@@ -270,6 +309,19 @@ def test_when_a_key_was_last_used_is_noted(server: str, secret: str) -> None:
     key = ApiKey.objects.get(name="Test")
     while key.last_used_at is None:
         key.refresh_from_db()
+
+
+def test_batches_count_as_one_request_each_against_the_limit_and_note_their_key(
+    secret: str,
+) -> None:
+    with a_server(API_REQUESTS_PER_MINUTE="10") as url:
+        body = b'{"spends": [%s]}' % b",".join([ALT] * 5)
+        answers = [spend_all(url, secret, body) for _ in range(40)]
+        assert [answer.status_code for answer in answers[:5]] == [200] * 5
+        assert {answer.status_code for answer in answers} == {200, 429}
+        key = ApiKey.objects.get(name="Test")
+        while key.last_used_at is None:
+            key.refresh_from_db()
 
 
 def test_each_request_has_its_line(secret: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """A batch gives what its spends give one by one, whatever was there before and is asked for."""
 
-import json
 import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -202,22 +201,6 @@ def test_a_batch_that_is_refused_tells_of_it_once(world, earlier):
     assert [getattr(result, "available", None) for result in made] == [3, 3, 3, None]
     for organization in Organization.objects.filter(name__startswith="Random"):
         assert organization.notices.filter(kind="out_of_credits", available_credits=3).count() == 1
-
-
-def test_a_price_that_changes_amid_a_batch_changes_none_of_it(organization):
-    """No lock keeps prices, so a batch must go by those with which it saw that credits suffice."""
-    ledger.spend(organization, ALT, now=NOON)
-    asked = [{"organization": organization.pk, "action": ALT, "quantity": 1, "reference": ""}] * 2
-    batch = {"spends": json.dumps(asked), "api_key": None, "now": NOON}
-    with transaction.atomic():
-        found = ledger.database.row("ledger_lock_ordinary", **batch)
-        assert found["rich"] == [organization.pk]
-        Action.objects.filter(code=ALT).update(credits=40, is_active=False)
-        made = ledger.database.rows(
-            "ledger_spend_sets", **batch, organizations=found["rich"], prices=found["prices"]
-        )
-    assert [(row["total"], row["balance"]) for row in made] == [(1, 48), (1, 47)]
-    assert list(audit.findings()) == []
 
 
 def test_a_key_that_a_batch_repeats_gets_its_first_answer(world):

@@ -14,35 +14,37 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_rich bigint[] := '{}';
-    v_poor bigint[] := '{}';
-    v_prices jsonb;
     v_spend record;
+    v_left integer[];
 BEGIN
     -- For a lone one, sets are more work than they save.
     IF jsonb_array_length(p_spends) > 1 THEN
-        SELECT found.rich, found.poor, found.prices INTO v_rich, v_poor, v_prices
-        FROM ledger_lock_ordinary(p_spends, p_api_key, p_now) found;
-        RETURN QUERY
-        SELECT made.*, NULL::timestamptz
-        FROM ledger_spend_sets(p_spends, p_api_key, p_now, v_rich, v_prices) made;
-        RETURN QUERY
-        SELECT refused.item, 'out_of_credits', NULL::uuid, refused.price, refused.total,
-            NULL::jsonb, refused.balance, refused.at, NULL::timestamptz
-        FROM ledger_refuse_sets(p_spends, p_api_key, p_now, v_poor, v_prices) refused;
+        FOR item, outcome, spend, price, total, drawn, balance, at IN
+            SELECT * FROM ledger_spend_sets(p_spends, p_api_key, p_now)
+        LOOP
+            IF outcome IS NULL THEN
+                v_left := v_left || item;
+            ELSE
+                RETURN NEXT;
+            END IF;
+        END LOOP;
+    ELSE
+        v_left := '{0}';
     END IF;
-    FOR v_spend IN
-        SELECT * FROM ledger_asked(p_spends, p_api_key) asked
-        WHERE asked.organization <> ALL (v_rich || v_poor)
-        ORDER BY asked.organization, asked.item
-    LOOP
-        RETURN QUERY
-        SELECT v_spend.item, s.*
-        FROM ledger_spend(
-            v_spend.organization, v_spend.api_key, v_spend.action, v_spend.quantity,
-            v_spend.reference, v_spend.key, NULL, p_now
-        ) s;
-    END LOOP;
+    IF v_left IS NOT NULL THEN
+        FOR v_spend IN
+            SELECT * FROM ledger_asked(p_spends, p_api_key) asked
+            WHERE asked.item = ANY (v_left)
+            ORDER BY asked.organization, asked.item
+        LOOP
+            RETURN QUERY
+            SELECT v_spend.item, s.*
+            FROM ledger_spend(
+                v_spend.organization, v_spend.api_key, v_spend.action, v_spend.quantity,
+                v_spend.reference, v_spend.key, NULL, p_now
+            ) s;
+        END LOOP;
+    END IF;
 END $$;
 
 -- The rows of a batch. Planned as a part of the query that asks.
@@ -62,113 +64,76 @@ LANGUAGE sql STABLE AS $$
     ) WITH ORDINALITY
 $$;
 
--- The actions of a batch with what they cost, as they were read once and kept.
-CREATE OR REPLACE FUNCTION ledger_prices(p_prices jsonb)
-RETURNS TABLE (id bigint, code text, credits integer)
-LANGUAGE sql STABLE AS $$
-    SELECT * FROM jsonb_to_recordset(p_prices) AS (id bigint, code text, credits integer)
-$$;
+-- What it did in several steps once.
+DROP FUNCTION IF EXISTS ledger_spend_sets(jsonb, bigint, timestamptz, bigint[], jsonb);
+DROP FUNCTION IF EXISTS ledger_refuse_sets(jsonb, bigint, timestamptz, bigint[], jsonb);
+DROP FUNCTION IF EXISTS ledger_lock_ordinary(jsonb, bigint, timestamptz);
+DROP FUNCTION IF EXISTS ledger_prices(jsonb);
 
--- Locks the wallets of a batch; the organizations whose spends can be made or refused as sets: each
--- action is sold and each key new, and nothing is due. The rich have enough for them all, and what
--- is left tells nobody anything; the poor too little for any, as they were told before. No wallet
--- guards the prices, so what comes after goes by those that it found. A batch is small against the
--- tables, so rows are found by index, however the planner sees it.
-CREATE OR REPLACE FUNCTION ledger_lock_ordinary(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz,
-    OUT rich bigint[], OUT poor bigint[], OUT prices jsonb
+-- Locks the wallets of a batch and makes what is ordinary in it, as ledger_spend would one by one.
+-- An organization is ordinary where each action is sold and each key new, and nothing is due. If it
+-- is rich, there is enough for all its spends, and what is left tells nobody anything; if it is
+-- poor, too little for any, as it was told before. Of one that is neither `outcome` is empty, with
+-- nothing done. A batch is small against the tables, so rows are found by index, however the planner
+-- sees it, and by one plan, as planning takes longer than the rest of a small batch.
+--
+-- Spends and grants lie along one line of credits, an organization's spends in the order given and
+-- its grants in burn-down order; where two overlap, the one is paid from the other.
+CREATE OR REPLACE FUNCTION ledger_spend_sets(p_spends jsonb, p_api_key bigint, p_now timestamptz)
+RETURNS TABLE (
+    item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
+    balance bigint, at timestamptz
 )
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
-DECLARE
-    v_ids bigint[] := ARRAY(SELECT DISTINCT organization FROM ledger_asked(p_spends, p_api_key));
+LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
 BEGIN
-    PERFORM FROM credits_wallet WHERE organization_id = ANY (v_ids)
+    PERFORM FROM credits_wallet
+    WHERE organization_id = ANY (ARRAY(
+        SELECT asked.organization FROM ledger_asked(p_spends, p_api_key) asked
+    ))
     ORDER BY organization_id FOR UPDATE;
 
-    SELECT jsonb_agg(jsonb_build_object('id', a.id, 'code', a.code, 'credits', a.credits))
-    INTO prices
-    FROM credits_action a
-    WHERE a.is_active
-        AND a.code = ANY (ARRAY(SELECT asked.action FROM ledger_asked(p_spends, p_api_key) asked));
-
-    SELECT coalesce(array_agg(found.organization_id) FILTER (WHERE found.is_rich), '{}'),
-        coalesce(array_agg(found.organization_id) FILTER (WHERE found.is_poor), '{}')
-    INTO rich, poor
-    FROM (
-        SELECT w.organization_id,
-            available.credits - wanted.credits >= greatest(
+    -- A statement of its own, which sees what was committed while the locks were waited for.
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT asked.*, uuidv7() AS id, a.id AS action_id, a.credits AS price,
+            asked.quantity::bigint * a.credits AS total,
+            sum(asked.quantity::bigint * a.credits) OVER (
+                PARTITION BY asked.organization ORDER BY asked.item
+            ) AS stop
+        FROM ledger_asked(p_spends, p_api_key) asked
+        LEFT JOIN credits_action a ON a.code = asked.action AND a.is_active
+    ),
+    wanted AS (
+        SELECT asked.organization, sum(asked.total) AS credits, min(asked.total) AS least
+        FROM asked
+        LEFT JOIN credits_apikey k ON k.id = asked.api_key
+        GROUP BY asked.organization
+        HAVING count(asked.action_id) = count(*) AND count(k.id) = count(asked.api_key)
+            AND count(DISTINCT asked.key) = count(asked.key)
+            -- Not as a join, which of a table that just began would read it all.
+            AND NOT bool_or(EXISTS (
+                SELECT FROM credits_spend s
+                WHERE s.organization_id = asked.organization AND s.idempotency_key = asked.key
+            ))
+    ),
+    lines AS MATERIALIZED (
+        SELECT w.organization_id AS organization, w.entry_seq, moment.at, g.*,
+            g.available - wanted.credits >= greatest(
                 CASE WHEN o.show_balance AND w.low_at IS NULL THEN o.low_balance_credits END, 1
             ) AS is_rich,
-            available.credits < wanted.least AND (
+            coalesce(g.available, 0) < wanted.least AND (
                 o.weekly_credits = 0 AND w.out_of_credits_at IS NOT NULL
                 OR w.out_of_credits_at >= ledger_midnight(ledger_week(moment.at))
             ) AS is_poor
-        FROM (
-            SELECT asked.organization, sum(asked.quantity::bigint * a.credits) AS credits,
-                min(asked.quantity::bigint * a.credits) AS least
-            FROM ledger_asked(p_spends, p_api_key) asked
-            LEFT JOIN ledger_prices(prices) a ON a.code = asked.action
-            LEFT JOIN credits_apikey k ON k.id = asked.api_key
-            GROUP BY asked.organization
-            HAVING count(a.id) = count(*) AND count(k.id) = count(asked.api_key)
-                AND count(DISTINCT asked.key) = count(asked.key)
-                -- Not as a join, which of a table that just began would read it all.
-                AND NOT bool_or(EXISTS (
-                    SELECT FROM credits_spend s
-                    WHERE s.organization_id = asked.organization AND s.idempotency_key = asked.key
-                ))
-        ) wanted
+        FROM wanted
         JOIN credits_wallet w ON w.organization_id = wanted.organization
         JOIN credits_organization o ON o.id = w.organization_id
         CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
         CROSS JOIN LATERAL ledger_due(
             w.organization_id, w.bundle_week, o.weekly_credits, moment.at
         ) due
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(remaining), 0) AS credits
-            FROM ledger_spendable(w.organization_id, moment.at)
-        ) available
-        WHERE o.suspended_at IS NULL AND NOT due.is_due
-    ) found;
-END $$;
-
--- What the spends of organizations that ledger_lock_ordinary found too poor are told.
-CREATE OR REPLACE FUNCTION ledger_refuse_sets(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[], p_prices jsonb
-)
-RETURNS TABLE (item integer, price integer, total bigint, balance bigint, at timestamptz)
-LANGUAGE sql STABLE AS $$
-    SELECT asked.item, a.credits, asked.quantity::bigint * a.credits, (
-            SELECT coalesce(sum(remaining), 0)
-            FROM ledger_spendable(asked.organization, moment.at)
-        )::bigint,
-        moment.at
-    FROM ledger_asked(p_spends, p_api_key) asked
-    JOIN credits_wallet w ON w.organization_id = asked.organization
-    JOIN ledger_prices(p_prices) a ON a.code = asked.action
-    CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
-    WHERE asked.organization = ANY (p_organizations)
-$$;
-
--- Makes the spends of organizations that ledger_lock_ordinary found, as ledger_spend would one by
--- one. Spends and grants lie along one line of credits, an organization's spends in the order given
--- and its grants in burn-down order; where two overlap, the one is paid from the other.
-CREATE OR REPLACE FUNCTION ledger_spend_sets(
-    p_spends jsonb, p_api_key bigint, p_now timestamptz, p_organizations bigint[], p_prices jsonb
-)
-RETURNS TABLE (
-    item integer, outcome text, spend uuid, price integer, total bigint, drawn jsonb,
-    balance bigint, at timestamptz
-)
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    WITH lines AS MATERIALIZED (
-        SELECT w.organization_id AS organization, w.entry_seq, moment.at, g.*
-        FROM credits_wallet w
-        CROSS JOIN LATERAL (SELECT greatest(p_now, w.last_entry_at) AS at) moment
-        CROSS JOIN LATERAL (
+        LEFT JOIN LATERAL (
             SELECT g.id AS grant_id, g.kind, sum(g.remaining) OVER () AS available,
                 sum(g.remaining) OVER burn_down - g.remaining AS start,
                 sum(g.remaining) OVER burn_down AS stop
@@ -176,18 +141,8 @@ BEGIN
             WINDOW burn_down AS (
                 ORDER BY g.priority, g.expires_at NULLS LAST, g.created_at, g.id
             )
-        ) g
-        WHERE w.organization_id = ANY (p_organizations)
-    ),
-    spends AS (
-        SELECT asked.*, uuidv7() AS id, a.id AS action_id, a.credits AS price,
-            asked.quantity::bigint * a.credits AS total,
-            sum(asked.quantity::bigint * a.credits) OVER (
-                PARTITION BY asked.organization ORDER BY asked.item
-            ) AS stop
-        FROM ledger_asked(p_spends, p_api_key) asked
-        JOIN ledger_prices(p_prices) a ON a.code = asked.action
-        WHERE asked.organization = ANY (p_organizations)
+        ) g ON true
+        WHERE o.suspended_at IS NULL AND NOT due.is_due
     ),
     parts AS MATERIALIZED (
         SELECT s.*, g.at, g.grant_id, g.available - s.stop AS balance,
@@ -201,9 +156,9 @@ BEGIN
                 g.grant_id, g.kind,
                 (least(s.stop, g.stop) - greatest(s.stop - s.total, g.start))::bigint
             )) OVER (one_spend ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS drawn
-        FROM spends s
+        FROM asked s
         JOIN lines g USING (organization)
-        WHERE g.start < s.stop AND s.stop - s.total < g.stop
+        WHERE g.is_rich AND g.start < s.stop AND s.stop - s.total < g.stop
         WINDOW one_spend AS (PARTITION BY s.organization, s.item ORDER BY g.start)
     ),
     wallets AS (
@@ -235,6 +190,15 @@ BEGIN
         SELECT organization, seq, grant_id, 'spend', -part, remaining, id, at
         FROM parts ORDER BY organization, seq
     )
-    SELECT item, 'created', id, price, total, drawn, balance::bigint, at
-    FROM parts WHERE number = 1;
+    SELECT asked.item,
+        CASE WHEN made.id IS NOT NULL THEN 'created'
+            WHEN poor.organization IS NOT NULL THEN 'out_of_credits' END,
+        made.id, asked.price, asked.total, made.drawn,
+        coalesce(made.balance, poor.available)::bigint, coalesce(made.at, poor.at)
+    FROM asked
+    LEFT JOIN parts made ON made.item = asked.item AND made.number = 1
+    LEFT JOIN (
+        SELECT DISTINCT organization, coalesce(available, 0) AS available, at
+        FROM lines WHERE is_poor
+    ) poor ON poor.organization = asked.organization;
 END $$;
