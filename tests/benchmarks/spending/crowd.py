@@ -31,6 +31,9 @@ FIRST_SECONDS = 1
 FLAT_SPENDS = 8
 FLAT_SMALL = 1000
 FLAT_CLIENTS = 4
+# So often as long as a round, by more clients: after a checkpoint PostgreSQL writes each page whole
+# with its first change. Among so many that takes a while, and says nothing of how many there are.
+FLAT_WARM_UP, FLAT_WARM_UP_CLIENTS = 15, 16
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,8 @@ def flat(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Round
     worlds = {"small": FLAT_SMALL, "large": size}
     for name, organizations in worlds.items():
         world.build(stage, name, world.World(organizations, FLAT_SPENDS))
-        _flat_spends(stage, name, organizations, 2 * seconds)
+        warm_up = FLAT_WARM_UP * seconds
+        _flat_spends(stage, name, organizations, warm_up, FLAT_WARM_UP_CLIENTS)
     for nth in range(rounds):
         names = list(worlds) if nth % 2 == 0 else list(worlds)[::-1]
         loads = {name: _flat_spends(stage, name, worlds[name], seconds) for name in names}
@@ -189,10 +193,12 @@ def flat(stage: Stage, size: int, rounds: int, seconds: float) -> Iterator[Round
         stage.drop_database(name)
 
 
-def _flat_spends(stage: Stage, database: str, organizations: int, seconds: float) -> Load:
+def _flat_spends(
+    stage: Stage, database: str, organizations: int, seconds: float, clients: int = FLAT_CLIENTS
+) -> Load:
     load, _ = generators.pgbench_latencies(
         *(stage, database, "spend"),
-        clients=FLAT_CLIENTS,
+        clients=clients,
         seconds=seconds,
         first=1,
         last=organizations,
