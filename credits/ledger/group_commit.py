@@ -32,6 +32,7 @@ from uuid import UUID
 import orjson
 import psycopg
 from django.db import connection
+from psycopg.errors import TransactionRollback
 from psycopg.rows import args_row
 from psycopg.types.json import set_json_loads
 
@@ -140,7 +141,10 @@ class GroupCommit:
             async with asyncio.timeout(GROUP_SECONDS):
                 all_made = await self._call([request for request, _ in group], lock_timeout)
         except psycopg.Error as error:
-            logger.warning("A group of %s requests failed: %s", len(group), type(error).__name__)
+            # A batch that asks for what cannot be made is its client's affair.
+            level = logging.INFO if isinstance(error, TransactionRollback) else logging.WARNING
+            name = type(error).__name__
+            logger.log(level, "A group of %s requests failed: %s", len(group), name)
             await self._go_on_after(error, group)
         except BaseException as error:
             _fail(group, Unavailable(retry_after_seconds=5))

@@ -83,6 +83,19 @@ def test_refill_gives_no_empty_bundle(organization):
     assert total(organization, MONDAY) == 0
 
 
+@pytest.mark.parametrize("spends", [1, 2])
+def test_who_gets_a_bundle_after_it_spent_is_refilled_with_it(staff, spends):
+    organization = Organization.objects.create(name="Late", weekly_credits=0)
+    ledger.adjust(organization, 20, reason="help", actor=staff, now=LAST_MOMENT)
+    tuesday = MONDAY + timedelta(days=1)
+    items = [ledger.SpendItem(organization, "alt-text.generate")] * spends
+    ledger.spend_batch(items, now=tuesday)
+    assert list(ledger.refill(now=tuesday)) == []
+    ledger.change_bundle(organization, 100, now=tuesday)
+    assert list(ledger.refill(now=MONDAY + WEEK)) == [1]
+    assert total(organization, MONDAY + WEEK) == 120 - spends
+
+
 def test_one_chunk_lapses_whatever_each_organization_has_left(staff):
     """All of the bundle, part of it, none, and gifts of staff that lapse before and after it."""
     used_up, frugal, gifted, bundleless = (

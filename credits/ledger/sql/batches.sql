@@ -163,7 +163,8 @@ BEGIN
     ),
     wallets AS (
         UPDATE credits_wallet w
-        SET entry_seq = p.seq, last_entry_at = p.at, used_since_refill = true
+        SET entry_seq = p.seq, last_entry_at = p.at, used_since_refill = true,
+            bundle_week = greatest(w.bundle_week, ledger_week(p.at))
         FROM (
             SELECT organization, max(seq) AS seq, max(at) AS at FROM parts GROUP BY organization
         ) p

@@ -67,7 +67,7 @@ BEGIN
             SELECT * FROM credits_organization named
             WHERE k.organization_id IS NULL AND named.public_id = asked.organization
         ) o
-        JOIN credits_action a ON a.code = asked.action
+        JOIN credits_action a ON a.code = asked.action AND a.is_active AND o.suspended_at IS NULL
             AND (k.service_id IS NULL OR a.service_id = k.service_id)
             AND (NOT k.is_restricted OR EXISTS (
                 SELECT FROM credits_apikey_allowed_actions l

@@ -1,21 +1,23 @@
--- The one way to move credits: change a grant's remainder, which is returned, and write the entry
--- that explains it. The caller holds the wallet's lock, so sequence numbers have no gaps.
-DROP FUNCTION IF EXISTS
-    ledger_post(bigint, uuid, text, bigint, timestamptz, uuid, bigint, text, uuid);
-CREATE FUNCTION ledger_post(
+-- The one way to move credits: change a grant's remainder and write the entry that explains it.
+-- The caller holds the wallet's lock, so sequence numbers have no gaps.
+CREATE OR REPLACE FUNCTION ledger_post(
     p_organization bigint, p_grant uuid, p_kind text, p_credits bigint, p_now timestamptz,
     p_spend uuid DEFAULT NULL, p_actor bigint DEFAULT NULL, p_reason text DEFAULT '',
     p_adjustment uuid DEFAULT NULL
-) RETURNS bigint
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
+    v_is_use boolean := p_kind IN ('spend', 'hold');
     v_seq bigint;
     v_remaining bigint;
 BEGIN
+    -- Without a bundle nobody else writes down that a new week has begun (ledger_due).
     UPDATE credits_wallet
     SET entry_seq = entry_seq + 1,
         last_entry_at = p_now,
-        used_since_refill = used_since_refill OR p_kind IN ('spend', 'hold')
+        bundle_week = CASE WHEN v_is_use THEN greatest(bundle_week, ledger_week(p_now))
+            ELSE bundle_week END,
+        used_since_refill = used_since_refill OR v_is_use
     WHERE organization_id = p_organization
     RETURNING entry_seq INTO v_seq;
 
@@ -34,7 +36,6 @@ BEGIN
         p_organization, v_seq, p_grant, p_kind, p_credits, v_remaining, p_spend, p_actor, p_reason,
         p_adjustment, p_now
     );
-    RETURN v_remaining;
 END $$;
 
 -- A new grant and the entry that fills it.
@@ -216,8 +217,8 @@ BEGIN
     END IF;
 END $$;
 
--- Whether ledger_touch has anything to write down that somebody could notice: for an organization
--- without a bundle a new week is nothing. Planned as a part of the query that asks.
+-- Whether ledger_touch has to be called before a spend: for an organization without a bundle a new
+-- week is nothing, and the spend itself writes it down. Planned as a part of the query that asks.
 DROP FUNCTION IF EXISTS ledger_due(bigint, date, timestamptz);
 CREATE OR REPLACE FUNCTION ledger_due(
     p_organization bigint, p_bundle_week date, p_weekly_credits bigint, p_at timestamptz

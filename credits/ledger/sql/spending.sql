@@ -19,7 +19,6 @@ DECLARE
     v_wallet record;
     v_seen record;
     v_used bigint;
-    v_remaining bigint;
     v_kind text := CASE WHEN p_hold_seconds IS NULL THEN 'spend' ELSE 'hold' END;
 BEGIN
     SELECT greatest(p_now, w.last_entry_at) AS now, w.bundle_week, w.out_of_credits_at, w.low_at
@@ -114,7 +113,7 @@ BEGIN
     )
     RETURNING id INTO spend;
     IF v_seen.remaining >= total AND NOT v_seen.is_due THEN
-        v_remaining := ledger_post(p_organization, v_seen.grant_id, v_kind, -total, at, spend);
+        PERFORM ledger_post(p_organization, v_seen.grant_id, v_kind, -total, at, spend);
         drawn := jsonb_build_array(ledger_part(v_seen.grant_id, v_seen.grant_kind, total));
     ELSE
         drawn := ledger_draw(p_organization, v_kind, total, at, spend);
