@@ -121,5 +121,16 @@ def test_what_is_handed_on_changes_nothing(secrets, suspended):
     assert not Entry.objects.exists()
 
 
+def test_a_batch_that_a_suspended_organization_is_in_is_handed_on_and_stops_nobody(
+    secrets, organization, suspended
+):
+    orders = [
+        ask("", BACKGROUND, organization=each.public_id) for each in (organization, suspended)
+    ]
+    answers = group({**ask(secrets[7]), "spends": orders}, ask(secrets[0]))
+    assert [answer["outcome"] for answer in answers] == ["other", "other", "created"]
+    assert organization.spends.count() == 1
+
+
 def test_a_group_of_nobody_is_answered_by_nothing(db):
     assert group() == []
