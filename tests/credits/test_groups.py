@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -18,14 +19,15 @@ ALT, BACKGROUND, UNSOLD = "alt-text.generate", "background.remove", "no-longer.s
 STATUS = {"created": 201, "replayed": 201, "out_of_credits": 402}
 
 
-def ask(secret: str, action: str = ALT, **fields: object) -> dict[str, object]:
+def ask(secret: str, action: str = ALT, **fields: object) -> dict[str, Any]:
     order = {"organization": None, "quantity": 1, "reference": "", "key": None, **fields}
     return {"secret": hashlib.sha256(secret.encode()).hexdigest(), "action": action, **order}
 
 
-def group(*spends: dict[str, object]) -> list[dict]:
+def group(*spends: dict[str, Any]) -> list[dict]:
     answers = database.rows("ledger_spend_group", spends=json.dumps(spends), now=timezone.now())
-    assert [answer["item"] for answer in answers] == list(range(len(spends)))
+    asked = sum(len(spend.get("spends", [spend])) for spend in spends)
+    assert [answer["item"] for answer in answers] == list(range(asked))
     return answers
 
 
