@@ -4,15 +4,18 @@ import json
 import urllib.error
 import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from credits import ledger
 from credits.access import create_key
 from credits.ledger import audit
-from credits.models import Entry, Grant, Organization, Spend
+from credits.models import Action, Entry, Grant, Organization, Spend, Wallet
+from tests.concurrency.locks import wait_for_who_waits_for_a_lock
 from tests.concurrency.threads import at_once
 from tests.purchases import paid_purchase
 from topups.models import Purchase
@@ -178,3 +181,26 @@ def test_batches_in_opposite_orders_do_not_wait_for_each_other_forever(committed
     assert not [result for result in results if isinstance(result, Exception)]
     assert Entry.objects.filter(kind="spend").count() == 500
     assert list(audit.findings()) == []
+
+
+def test_a_batch_goes_by_what_things_cost_once_it_has_the_wallet(organization):
+    """Whether credits suffice and what is taken must come of the same prices."""
+    ledger.spend(organization, ACTION, now=timezone.now())
+
+    def spend_two() -> list[ledger.SpendResult | ledger.LedgerError]:
+        try:
+            items = [ledger.SpendItem(organization, ACTION)] * 2
+            return ledger.spend_batch(items, now=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Wallet.objects.select_for_update().get(organization=organization)
+            waiting = pool.submit(spend_two)
+            wait_for_who_waits_for_a_lock()
+            Action.objects.filter(code=ACTION).update(credits=20)
+        made, refused = waiting.result()
+    assert (made.credits, made.balance) == (20, 9)
+    assert isinstance(refused, ledger.OutOfCredits)
+    assert_sound(organization)
